@@ -1,0 +1,1 @@
+"""From files to facts: runtime, findings, what is base and what is ours."""

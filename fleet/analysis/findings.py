@@ -1,0 +1,58 @@
+"""Values that the analysis of one image consists of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from fleet.image.packages.package import Package
+from fleet.image.sizes import NOTHING, Sizes
+
+
+@dataclass(frozen=True, slots=True)
+class Runtime:
+    """``name`` is one of python, node, go, java, rust, ruby, php, dotnet, nginx, c, unknown; ``version`` may be
+    empty; ``evidence`` says in a few words how it was seen."""
+
+    name: str
+    version: str = ""
+    evidence: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Bytes that one rule claims in one layer. ``paths`` are absolute, largest first, capped; ``path_count`` is how
+    many there are in all. A path version belongs to one finding only, so findings add up exactly."""
+
+    rule: str
+    title: str
+    advice: str
+    sizes: Sizes
+    layer: int
+    paths: tuple[str, ...]
+    path_count: int
+
+
+@dataclass(frozen=True, slots=True)
+class LayerFacts:
+    """One layer of the image in order. ``base`` is True when it came with the base image."""
+
+    digest: str
+    diff_id: str
+    media_type: str
+    sizes: Sizes
+    entries: int
+    created_by: str
+    base: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Analysis:
+    ruleset: int
+    runtime: Runtime
+    layers: tuple[LayerFacts, ...]
+    packages: tuple[Package, ...]
+    findings: tuple[Finding, ...]
+
+    @property
+    def reclaimable(self) -> Sizes:
+        return sum((finding.sizes for finding in self.findings), NOTHING)

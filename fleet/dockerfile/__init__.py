@@ -1,0 +1,1 @@
+"""From facts to a Dockerfile that builds, with its estimate and its gates."""

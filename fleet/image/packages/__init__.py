@@ -1,0 +1,1 @@
+"""Package databases of systems and languages, read from the file tree."""

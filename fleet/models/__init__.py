@@ -1,0 +1,24 @@
+"""Every table of the product, one module a subject."""
+
+from fleet.models.analysis import Analysis, Finding, Suggestion
+from fleet.models.image import Image, ImageLayer, Layer
+from fleet.models.policy import SizePolicy, Violation
+from fleet.models.registry import Registry
+from fleet.models.scan import Scan, ScanError
+from fleet.models.service import Service, Snapshot
+
+__all__ = [
+    "Analysis",
+    "Finding",
+    "Image",
+    "ImageLayer",
+    "Layer",
+    "Registry",
+    "Scan",
+    "ScanError",
+    "Service",
+    "SizePolicy",
+    "Snapshot",
+    "Suggestion",
+    "Violation",
+]

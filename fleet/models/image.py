@@ -1,0 +1,53 @@
+"""Images and layers: global, by digest, shared by every service that points to them."""
+
+from __future__ import annotations
+
+from django.db import models
+
+
+class Layer(models.Model):
+    """One blob. ``index`` is its list of files (see ``fleet.image.stored``), kept so that rules re-run without a
+    download; until it is there, ``claimed_until`` says which worker's turn it is to read the blob."""
+
+    digest = models.CharField(max_length=135, unique=True)
+    diff_id = models.CharField(max_length=135, blank=True, db_index=True)
+    media_type = models.CharField(max_length=255)
+    compressed_bytes = models.BigIntegerField()
+    unpacked_bytes = models.BigIntegerField(null=True)
+    entries = models.PositiveIntegerField(null=True)
+    index = models.BinaryField(null=True)
+    indexed_at = models.DateTimeField(null=True)
+    claimed_until = models.DateTimeField(null=True)
+
+    def __str__(self) -> str:
+        return self.digest
+
+
+class Image(models.Model):
+    """One manifest by digest. ``unpacked_bytes`` is null until every layer was indexed."""
+
+    digest = models.CharField(max_length=135, unique=True)
+    media_type = models.CharField(max_length=255)
+    platform = models.CharField(max_length=50)
+    created_at = models.DateTimeField(null=True)
+    compressed_bytes = models.BigIntegerField()
+    unpacked_bytes = models.BigIntegerField(null=True)
+    manifest = models.BinaryField()
+    config = models.BinaryField()
+    layers = models.ManyToManyField(Layer, through="ImageLayer", related_name="images")
+
+    def __str__(self) -> str:
+        return self.digest
+
+
+class ImageLayer(models.Model):
+    image = models.ForeignKey(Image, models.CASCADE)
+    layer = models.ForeignKey(Layer, models.PROTECT)
+    position = models.PositiveSmallIntegerField()
+
+    class Meta:
+        ordering = ["position"]
+        constraints = [models.UniqueConstraint(fields=["image", "position"], name="image_layer_position")]
+
+    def __str__(self) -> str:
+        return f"{self.image_id}[{self.position}]"

@@ -1,0 +1,111 @@
+"""What teams ship, and what it weighed when."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.db.models import F
+
+from fleet.models.image import Image
+from fleet.models.registry import Registry
+
+
+class ServiceQuerySet(models.QuerySet["Service"]):
+    def present(self) -> ServiceQuerySet:
+        """Services that the last listing of their registry still held and that have been weighed."""
+        return self.filter(gone_at__isnull=True, snapshot__isnull=False)
+
+    def ranked(self) -> ServiceQuerySet:
+        """Most bytes to save first, unknown last; the key breaks ties so that pages never repeat a row."""
+        return self.order_by(F("savings_compressed_bytes").desc(nulls_last=True), "pk")
+
+
+class Service(models.Model):
+    """One repository of a registry, on one platform. The columns below ``snapshot`` repeat the latest snapshot and
+    its analysis so that the ranking sorts and filters in one table; ``fleet.snapshots`` alone writes them.
+
+    ``savings_*`` come from the recommended suggestion, else from what the rules found; ``savings_source`` says
+    which. Both are estimates. ``sparkline`` holds the compressed bytes of the last snapshots, oldest first.
+    """
+
+    class SavingsSource(models.TextChoices):
+        SUGGESTION = "suggestion", "suggested Dockerfile"
+        FINDINGS = "findings", "removable waste"
+
+    class PolicyState(models.TextChoices):
+        NONE = "none", "no policy"
+        OK = "ok", "within policy"
+        WARN = "warn", "warning"
+        FAIL = "fail", "over policy"
+
+    registry = models.ForeignKey(Registry, models.CASCADE, related_name="services")
+    repository = models.CharField(max_length=255)
+    platform = models.CharField(max_length=50)
+    owner = models.CharField(max_length=100, blank=True, db_index=True)
+    weight = models.PositiveIntegerField(default=1, help_text="Running replicas.")
+    dockerfile = models.TextField(
+        blank=True, help_text="The team's own Dockerfile; with it the rebuild suggestion keeps its build steps."
+    )
+    first_seen_at = models.DateTimeField(auto_now_add=True)
+    checked_at = models.DateTimeField(null=True)
+    gone_at = models.DateTimeField(null=True)
+
+    snapshot = models.ForeignKey("Snapshot", models.SET_NULL, null=True, related_name="+")
+    runtime = models.CharField(max_length=20, blank=True, db_index=True)
+    runtime_version = models.CharField(max_length=50, blank=True)
+    compressed_bytes = models.BigIntegerField(null=True)
+    unpacked_bytes = models.BigIntegerField(null=True)
+    savings_compressed_bytes = models.BigIntegerField(null=True)
+    savings_unpacked_bytes = models.BigIntegerField(null=True)
+    savings_percent = models.FloatField(null=True, help_text="Of the compressed size.")
+    savings_source = models.CharField(max_length=20, choices=SavingsSource, blank=True)
+    policy_state = models.CharField(max_length=10, choices=PolicyState, default=PolicyState.NONE)
+    sparkline = models.JSONField(default=list)
+
+    objects = ServiceQuerySet.as_manager()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["registry", "repository", "platform"], name="service_identity")]
+        indexes = [
+            # The ranking's default order; SQLite knows no NULLS LAST in an index.
+            models.Index(fields=["-savings_compressed_bytes", "id"], name="service_ranking"),
+            models.Index(fields=["policy_state"], name="service_policy_state"),
+            models.Index(fields=["repository"], name="service_repository"),
+        ]
+
+    def __str__(self) -> str:
+        return self.repository
+
+
+class SnapshotQuerySet(models.QuerySet["Snapshot"]):
+    def latest_by_tag(self, service_id: int) -> dict[str, Snapshot]:
+        """For each tag of a service the snapshot that was taken last, with its image."""
+        newest = self.filter(service_id=service_id).select_related("image").order_by("pk")
+        return {snapshot.tag: snapshot for snapshot in newest}
+
+
+class Snapshot(models.Model):
+    """A service seen at a moment. ``taken_at`` is the image's date on first sight of a tag, so that a first scan
+    already draws a trend, else the moment the tag was seen to move."""
+
+    service = models.ForeignKey(Service, models.CASCADE, related_name="snapshots")
+    image = models.ForeignKey(Image, models.PROTECT, related_name="snapshots")
+    tag = models.CharField(max_length=128)
+    head_digest = models.CharField(
+        max_length=135, help_text="What the tag points to: the index where there is one, else the image."
+    )
+    taken_at = models.DateTimeField()
+    seen_at = models.DateTimeField(auto_now_add=True)
+    compressed_bytes = models.BigIntegerField()
+    unpacked_bytes = models.BigIntegerField(null=True)
+
+    objects = SnapshotQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["taken_at", "pk"]
+        indexes = [
+            # The trend of one service, and its newest snapshot.
+            models.Index(fields=["service", "taken_at"], name="snapshot_trend"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.service_id}:{self.tag}"

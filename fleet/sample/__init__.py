@@ -1,0 +1,1 @@
+"""The sample fleet: generated images, and the small registry that serves them."""
