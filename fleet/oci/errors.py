@@ -3,6 +3,7 @@
     RegistryError
     ├── InvalidReference      the text is not a reference
     ├── Unreachable           no answer: DNS, refused, TLS, timeout          (temporary)
+    │   └── UntrustedCertificate
     ├── Unauthorized          the login was refused or is missing
     ├── NotFound              no such repository, tag, manifest or blob
     ├── RateLimited           429, with the wait the registry asked for      (temporary)
@@ -29,6 +30,10 @@ class InvalidReference(RegistryError):
 
 class Unreachable(RegistryError):
     temporary = True
+
+
+class UntrustedCertificate(Unreachable):
+    """TLS is spoken, but by someone we cannot vouch for: no reason to try without it."""
 
 
 class Unauthorized(RegistryError):

@@ -1,0 +1,216 @@
+"""The distribution API as a reader needs it.
+
+Spec: https://github.com/opencontainers/distribution-spec/blob/main/spec.md; the catalog is Docker's addition. No
+request is made beyond what the caller asks for: an unchanged tag costs one HEAD.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from fleet.oci.answer import Answer, Limits, Stats
+from fleet.oci.authorization import Authorizer, parse_challenge
+from fleet.oci.credentials import Credentials
+from fleet.oci.digests import digest_of, is_digest, verified, verify
+from fleet.oci.document import Document
+from fleet.oci.errors import (
+    DigestMismatch,
+    InvalidReference,
+    InvalidResponse,
+    NotFound,
+    TooLarge,
+    Unauthorized,
+    UnsupportedMediaType,
+)
+from fleet.oci.failures import looks_like_html, no_registry, status_failure
+from fleet.oci.manifest import Descriptor
+from fleet.oci.media_types import ACCEPT, is_image_config, is_schema1, without_parameters
+from fleet.oci.origin import registry_origins
+from fleet.oci.pages import PAGE_NAMES, names_of, next_path
+from fleet.oci.reference import is_repository, is_tag
+from fleet.oci.transport import Transport
+from fleet.oci.wording import shown
+
+__all__ = ["Limits", "RegistryClient", "Stats"]
+
+_CATALOG_SCOPE = "registry:catalog:*"
+
+
+class RegistryClient:
+    """Reads one registry. Threads share one. Every method raises RegistryError with a sentence for people.
+
+    ``url`` is https://host, http://host, or host[:port]; ``docker.io`` is Docker Hub. Without a scheme https is tried
+    first, then plain HTTP where the host is this machine or ``plain_http`` allows it.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        credentials: Credentials | None = None,
+        plain_http: bool = False,
+        stats: Stats | None = None,
+        limits: Limits | None = None,
+    ) -> None:
+        self.name, origins = registry_origins(url, plain_http=plain_http)
+        self.stats = stats or Stats()
+        self._limits = limits or Limits()
+        self._transport = Transport(origins, stats=self.stats, limits=self._limits)
+        self._authorizer = Authorizer(self._transport, credentials, self._limits)
+
+    def check(self) -> None:
+        """Whether this is a registry that takes our login.
+
+        Raises InvalidResponse for another kind of server, Unauthorized for a refused login, Unreachable for silence.
+        """
+        if self._authorizer.signed_in:
+            answer = self._ask("GET", "/v2/", "")
+        else:
+            answer = self._transport.request("GET", "/v2/", {"Accept": "application/json"})
+            challenge = parse_challenge(answer.headers.get("WWW-Authenticate", ""))
+            if answer.status == 401 and challenge and challenge.scheme == "bearer":
+                # Whether strangers may read is decided for each repository, by its token.
+                answer.discard()
+                return
+        if answer.status == 404:
+            answer.discard()
+            raise no_registry(answer)
+        answer = self._expect_success(answer, "its API")
+        if "Docker-Distribution-Api-Version" in answer.headers:
+            answer.discard()
+            return
+        try:
+            Document.parse(answer.body(self._limits.error_bytes), "The answer")
+        except (InvalidResponse, TooLarge):
+            raise no_registry(answer) from None
+
+    def repositories(self) -> Iterator[str]:
+        """Every repository that the catalog lists. Many registries have none, or want an administrator for it."""
+        try:
+            yield from filter(is_repository, self._names("/v2/_catalog", "repositories", _CATALOG_SCOPE, "catalog"))
+        except (NotFound, Unauthorized) as error:
+            raise type(error)(
+                f"{self.name} does not list its repositories for this login. "
+                "Check the login, or name the repositories instead."
+            ) from error
+
+    def tags(self, repository: str) -> Iterator[str]:
+        """Every tag of a repository, in the registry's order; none when it is empty."""
+        path = f"/v2/{_checked(repository)}/tags/list"
+        yield from filter(is_tag, self._names(path, "tags", _pull(repository), repository))
+
+    def head(self, repository: str, reference: str) -> Descriptor:
+        """What a tag or digest points to, by one HEAD. The digest is the registry's word until it is fetched by it."""
+        answer = self._ask("HEAD", _manifest_path(repository, reference), _pull(repository), ACCEPT)
+        if answer.status == 405:
+            answer.discard()
+            return self.manifest(repository, reference)[0]
+        self._expect_success(answer, _subject(repository, reference)).discard()
+        media_type = without_parameters(answer.headers.get("Content-Type", ""))
+        digest = answer.headers.get("Docker-Content-Digest", "")
+        size_bytes = answer.content_bytes
+        if not media_type or not is_digest(digest) or size_bytes is None:
+            # Old registries and some proxies leave it out.
+            return self.manifest(repository, reference)[0]
+        if is_digest(reference) and digest != reference:
+            raise DigestMismatch(f"{self.name} was asked for {reference} and offers {digest}. Push the image again.")
+        return Descriptor(media_type, digest, size_bytes)
+
+    def manifest(self, repository: str, reference: str) -> tuple[Descriptor, bytes]:
+        """A manifest or index as stored, verified against its digest. Tags and digests are references."""
+        subject = _subject(repository, reference)
+        answer = self._ask("GET", _manifest_path(repository, reference), _pull(repository), ACCEPT)
+        body = self._expect_success(answer, subject).body(self._limits.manifest_bytes)
+        media_type = without_parameters(answer.headers.get("Content-Type", ""))
+        if is_schema1(media_type):
+            raise UnsupportedMediaType(
+                f"{subject} is a legacy schema 1 manifest, which states no sizes. Push it again with a current engine."
+            )
+        stated = answer.headers.get("Docker-Content-Digest", "")
+        for digest in {text for text in (reference, stated) if is_digest(text)}:
+            verify(body, digest, self.name)
+        digest = reference if is_digest(reference) else digest_of(body)
+        return Descriptor(media_type, digest, len(body)), body
+
+    def blob(self, repository: str, descriptor: Descriptor) -> Iterator[bytes]:
+        """A blob's bytes as stored, in chunks of at most 256 KiB. Raises DigestMismatch, at the end if not before."""
+        if is_image_config(descriptor.media_type) and descriptor.size_bytes > self._limits.config_bytes:
+            raise TooLarge(
+                f"The image config in {repository} has {descriptor.size_bytes} bytes. No builder writes such."
+            )
+        if not is_digest(descriptor.digest):
+            raise InvalidReference(f"{shown(descriptor.digest)!r} is no digest that can be verified.")
+        path = f"/v2/{_checked(repository)}/blobs/{descriptor.digest}"
+        answer = self._expect_success(
+            self._ask("GET", path, _pull(repository)), f"blob {descriptor.digest} of {repository}", html_is_wrong=False
+        )
+        return verified(answer.chunks(), descriptor, self.name)
+
+    def close(self) -> None:
+        self._transport.close()
+
+    def _names(self, path: str, field: str, scope: str, subject: str) -> Iterator[str]:
+        """Follows the pages of a list, as many as the limits allow."""
+        page, count = f"{path}?n={PAGE_NAMES}", 0
+        for position in range(self._limits.pages):
+            answer = self._ask("GET", page, scope)
+            if answer.status == 400 and position == 0:
+                # A registry with smaller pages refuses the number: let it choose.
+                answer.discard()
+                answer = self._ask("GET", path, scope)
+            names = names_of(self._expect_success(answer, subject), field, self._limits.page_bytes)
+            count += len(names)
+            if count > self._limits.names:
+                break
+            yield from names
+            following = next_path(answer)
+            if following is None:
+                return
+            page = following
+        raise TooLarge(f"{self.name} lists more {field} for {subject} than can be read. Name what matters instead.")
+
+    def _ask(self, method: str, path: str, scope: str, accept: str = "application/json") -> Answer:
+        """One request, and a second one when the registry challenges the first."""
+        headers = {"Accept": accept}
+        authorization = self._authorizer.header(scope)
+        answer = self._transport.request(method, path, _with(headers, authorization))
+        if answer.status != 401 or answer.target.origin != self._transport.home:
+            return answer
+        challenge = parse_challenge(answer.headers.get("WWW-Authenticate", ""))
+        renewed = self._authorizer.answer(challenge, scope, authorization) if challenge else None
+        if renewed is None:
+            return answer
+        answer.discard()
+        return self._transport.request(method, path, _with(headers, renewed))
+
+    def _expect_success(self, answer: Answer, subject: str, *, html_is_wrong: bool = True) -> Answer:
+        if answer.status != 200:
+            raise status_failure(answer, subject, signed_in=self._authorizer.signed_in)
+        if html_is_wrong and looks_like_html(answer):
+            answer.discard()
+            raise no_registry(answer)
+        return answer
+
+
+def _with(headers: dict[str, str], authorization: str | None) -> dict[str, str]:
+    return {**headers, "Authorization": authorization} if authorization else headers
+
+
+def _pull(repository: str) -> str:
+    return f"repository:{repository}:pull"
+
+
+def _subject(repository: str, reference: str) -> str:
+    return f"{repository}{'@' if is_digest(reference) else ':'}{shown(reference)}"
+
+
+def _manifest_path(repository: str, reference: str) -> str:
+    if not is_tag(reference) and not is_digest(reference):
+        raise InvalidReference(f"{shown(reference)!r} is neither a tag nor a digest. Check the reference.")
+    return f"/v2/{_checked(repository)}/manifests/{reference}"
+
+
+def _checked(repository: str) -> str:
+    if not is_repository(repository):
+        raise InvalidReference(f"{shown(repository)!r} is no repository name. Write it in lower case, as in team/app.")
+    return repository

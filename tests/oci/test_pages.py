@@ -1,0 +1,65 @@
+import json
+
+import pytest
+
+from fleet.oci.client import Limits, RegistryClient
+from fleet.oci.errors import InvalidResponse, NotFound, TooLarge, Unauthorized
+from tests.fakes.registry import Reply
+
+
+@pytest.mark.parametrize("absolute", [False, True])
+def test_every_page_is_followed(registry, client, absolute):
+    def page(request):
+        last = "last=b" in request.path
+        link = "/v2/team/app/tags/list?n=2&last=b"
+        headers = {} if last else {"Link": f'<{registry.url if absolute else ""}{link}>; rel="next"'}
+        tags = ["c"] if last else ["a", "b", "not a tag!"]
+        return Reply(200, {"Content-Type": "application/json", **headers}, json.dumps({"tags": tags}).encode())
+
+    registry.routes["/v2/team/app/tags/list"] = page
+    assert list(client.tags("team/app")) == ["a", "b", "c"]
+    assert len(registry.requests) == 2
+
+
+def test_a_list_does_not_lead_to_another_host(registry, client):
+    registry.routes["/v2/_catalog"] = Reply(
+        200, {"Link": '<http://169.254.169.254/latest>; rel="next"'}, b'{"repositories":["a"]}'
+    )
+    with pytest.raises(InvalidResponse, match="another host"):
+        list(client.repositories())
+
+
+def test_an_endless_list_ends(registry):
+    registry.routes["/v2/_catalog"] = Reply(200, {"Link": '</v2/_catalog?n=1>; rel="next"'}, b'{"repositories":["a"]}')
+    with pytest.raises(TooLarge):
+        list(RegistryClient(registry.url, limits=Limits(pages=5)).repositories())
+    assert len(registry.requests) == 5
+
+
+def test_more_names_than_can_be_kept_are_refused(registry):
+    body = json.dumps({"tags": [f"t{number}" for number in range(11)]}).encode()
+    registry.routes["/v2/a/tags/list"] = Reply(200, {}, body)
+    with pytest.raises(TooLarge):
+        list(RegistryClient(registry.url, limits=Limits(names=10)).tags("a"))
+
+
+def test_a_registry_with_smaller_pages_chooses_the_number(registry, client):
+    def page(request):
+        refused = Reply(400, {}, b'{"errors":[{"code":"PAGINATION_NUMBER_INVALID"}]}')
+        return refused if "n=" in request.path else Reply(200, {}, b'{"repositories":["a"]}')
+
+    registry.routes["/v2/_catalog"] = page
+    assert list(client.repositories()) == ["a"]
+
+
+@pytest.mark.parametrize("body", [b'{"tags":null}', b'{"tags":[]}', b"{}"])
+def test_an_empty_repository_has_no_tags(registry, client, body):
+    registry.routes["/v2/a/tags/list"] = Reply(200, {}, body)
+    assert list(client.tags("a")) == []
+
+
+@pytest.mark.parametrize("status", [401, 403, 404])
+def test_a_registry_without_a_catalog_says_to_name_the_repositories(registry, client, status):
+    registry.routes["/v2/_catalog"] = Reply(status)
+    with pytest.raises((NotFound, Unauthorized), match="name the repositories instead"):
+        list(client.repositories())
