@@ -32,7 +32,9 @@ class Entry(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class ElfFacts:
-    """What the dynamic loader will ask for. ``glibc`` is the highest GLIBC_x.y symbol version needed, as (x, y)."""
+    """What the dynamic loader will ask for. ``glibc`` is the highest GLIBC_x.y symbol version needed, as (x, y),
+    ``provided_glibc`` the highest one that the file defines, as libc.so.6 does. ``inherited_search`` says that
+    ``search_paths`` came from DT_RPATH, which holds for the libraries below as well, unlike DT_RUNPATH."""
 
     machine: str
     interpreter: str = ""
@@ -43,13 +45,16 @@ class ElfFacts:
     static: bool = False
     stripped: bool = True
     go_build_info: bool = False
+    inherited_search: bool = False
+    provided_glibc: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class LayerIndex:
     """Everything we keep of a layer. ``compressed_bytes`` is the blob's length; ``unpacked_bytes`` the sum of its
     entries. ``texts`` holds the content of the few files that rules read, ``shebangs`` the first line of scripts,
-    both by path. ``compressed_estimated`` is True when the source stores no compressed blob and the share is
+    both by path. ``ignored_entries`` counts tar members that no engine would unpack (paths that leave the root or
+    that no kernel takes). ``compressed_estimated`` is True when the source stores no compressed blob and the share is
     sampled instead of measured."""
 
     digest: str
@@ -62,6 +67,7 @@ class LayerIndex:
     elf: Mapping[str, ElfFacts] = field(default_factory=dict)
     shebangs: Mapping[str, str] = field(default_factory=dict)
     compressed_estimated: bool = False
+    ignored_entries: int = 0
 
     @property
     def sizes(self) -> Sizes:

@@ -1,0 +1,114 @@
+"""Which few files of a layer are read, and what is kept of them: texts, first lines of scripts, ELF facts."""
+
+from __future__ import annotations
+
+import re
+
+from fleet.image import elf
+from fleet.image.entries import ElfFacts
+from fleet.image.limits import MEBIBYTE, Limits
+from fleet.image.stream import ByteStream
+from fleet.image.tar import Member
+
+_SHEBANG_BYTES = 256
+_SMALL_BYTES = 64 << 10
+
+# Whole paths, for what stands in one place only.
+_SYSTEM_FILES = re.compile(
+    r"""
+    var/lib/dpkg/status | var/lib/dpkg/status\.d/[^/]+ | var/lib/dpkg/info/[^/]+\.list
+    | (?:usr/)?lib/apk/db/installed
+    | etc/os-release | usr/lib/os-release | etc/alpine-release | etc/passwd | etc/group
+    | etc/ld\.so\.conf | etc/ld\.so\.conf\.d/[^/]+ | etc/ld-musl-[^/]+\.path
+    """,
+    re.VERBOSE,
+)
+# By name, for what may stand anywhere.
+_LOCKFILES = frozenset(("Pipfile.lock", "poetry.lock", "uv.lock", "package-lock.json", "Gemfile.lock"))
+_PROJECT_FILES = frozenset(
+    (
+        "pyvenv.cfg",
+        "pyproject.toml",
+        "Pipfile",
+        "manage.py",
+        "wsgi.py",
+        "asgi.py",
+        "package.json",
+        "go.mod",
+        "Gemfile",
+        "Cargo.toml",
+    )
+)
+_METADATA_FILES = frozenset(("METADATA", "RECORD", "entry_points.txt", "direct_url.json", "WHEEL", "top_level.txt"))
+_SUFFIXES = (".txt", ".pth", ".gemspec", ".egg-info")
+
+
+def wanted_text(path: str, size: int) -> bool:
+    """Whether a later step reads the content of a file of ``size`` bytes at ``path`` (no leading slash)."""
+    directory, _, name = path.rpartition("/")
+    if name in _PROJECT_FILES:
+        return size <= _SMALL_BYTES
+    if name in _LOCKFILES:
+        return size <= 8 * MEBIBYTE
+    if name in _METADATA_FILES and directory.endswith((".dist-info", ".egg-info")):
+        return size <= 2 * MEBIBYTE
+    if name == "PKG-INFO":
+        return directory.endswith(".egg-info") and size <= 2 * MEBIBYTE
+    if name.endswith(_SUFFIXES):
+        return size <= _SMALL_BYTES and _is_wanted_suffix(directory, name)
+    return path.startswith(("var/lib/dpkg/", "lib/apk/", "usr/lib/", "etc/")) and bool(_SYSTEM_FILES.fullmatch(path))
+
+
+def _is_wanted_suffix(directory: str, name: str) -> bool:
+    if name.endswith(".txt"):
+        return name.startswith("requirements")
+    if name.endswith(".gemspec"):
+        return directory.endswith(("specifications", "specifications/default"))
+    return directory.endswith(("site-packages", "dist-packages"))
+
+
+class Captures:
+    """What was kept of one layer, by path; of a path that a layer holds twice, what its last version gave."""
+
+    def __init__(self, limits: Limits) -> None:
+        self.texts: dict[str, bytes] = {}
+        self.shebangs: dict[str, str] = {}
+        self.elf: dict[str, ElfFacts] = {}
+        self._limits = limits
+        self._room_bytes = limits.texts_bytes
+        self._kept: set[str] = set()
+
+    def forget(self, path: str) -> None:
+        """A newer version of the path is coming."""
+        if path not in self._kept:
+            return
+        self._room_bytes += len(self.texts.pop(path, b""))
+        self.shebangs.pop(path, None)
+        self.elf.pop(path, None)
+
+    def look(self, path: str, member: Member, stream: ByteStream) -> None:
+        """Keep what is wanted of a regular file whose content the stream stands at."""
+        size = member.stored_bytes
+        head = stream.peek(4)
+        if head == elf.MAGIC:
+            self._keep_elf(path, size, stream)
+            return
+        if head[:2] == b"#!" and member.mode & 0o111:
+            line = stream.peek(min(size, _SHEBANG_BYTES)).partition(b"\n")[0]
+            self._kept.add(path)
+            self.shebangs[path] = line.decode(errors="surrogateescape").rstrip()
+        if wanted_text(path, size) and size <= min(self._limits.text_bytes, self._room_bytes):
+            self._kept.add(path)
+            self.texts[path] = stream.take(size)
+            self._room_bytes -= size
+
+    def _keep_elf(self, path: str, size: int, stream: ByteStream) -> None:
+        begin = stream.offset
+        parts = []
+        for start, stop in elf.needed_ranges(stream.peek(min(size, elf.HEAD_BYTES)), size):
+            stream.skip(begin + start - stream.offset)
+            parts.append((start, stream.take(stop - start)))
+        facts = elf.read_elf_parts(parts)
+        if facts is not None:
+            self._kept.add(path)
+            self.elf[path] = facts

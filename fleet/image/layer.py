@@ -1,0 +1,160 @@
+"""One pass over a layer's blob: its files, what each weighs in it, and the few contents that later steps read.
+
+The blob is never held or written anywhere: chunks go in, are hashed, inflated in small steps and read as tar.
+Spec: https://github.com/opencontainers/image-spec/blob/main/layer.md
+"""
+
+from __future__ import annotations
+
+import hashlib
+from array import array
+from collections.abc import Iterable
+
+from fleet.image.capture import Captures
+from fleet.image.entries import Entry, Kind, LayerIndex
+from fleet.image.estimate import estimate
+from fleet.image.hashing import Hashing
+from fleet.image.inflate import inflate, sniff
+from fleet.image.limits import DEFAULT_LIMITS, Limits
+from fleet.image.progress import Progress
+from fleet.image.stream import ByteStream
+from fleet.image.tar import Member, read_tar
+from fleet.oci.digests import is_digest
+from fleet.oci.errors import CorruptLayer, DigestMismatch, TooLarge
+
+_WHITEOUT = ".wh."
+_AUFS = ".wh..wh."
+_OPAQUE = ".wh..wh..opq"
+_LARGEST_SUM_BYTES = 1 << 60
+
+
+def index_layer(
+    chunks: Iterable[bytes],
+    *,
+    digest: str,
+    media_type: str,
+    stores_compressed: bool = True,
+    limits: Limits = DEFAULT_LIMITS,
+) -> LayerIndex:
+    """Read a layer from the ``chunks`` of its blob as stored: gzip, zstd or plain tar, by its bytes.
+
+    A file's ``compressed_bytes`` is its part of the blob, header included; the shares of all entries add up to the
+    blob less what stands for no entry (end of archive, the root directory). With ``stores_compressed`` False a plain
+    tar comes from an engine, and the figures are estimates of what a push would make of it.
+
+    ``digest`` may be "" when none is known; it is computed then. Raises CorruptLayer, TooLarge, and DigestMismatch
+    when the whole blob was read and is another one.
+    """
+    where = f"Layer {digest or '(without a digest)'}"
+    algorithm = digest.partition(":")[0] if is_digest(digest) else "sha256"
+    blob, contents = hashlib.new(algorithm), hashlib.sha256()
+    progress = Progress()
+    reading = _Reading(limits)
+    try:
+        with Hashing() as hashing:
+            compression, stored = sniff(hashing.passing(chunks, blob))
+            estimated = compression == "none" and not stores_compressed
+            pieces = estimate(stored, progress) if estimated else inflate(compression, stored, progress, limits)
+            reading.read(ByteStream(hashing.passing(pieces, contents)))
+            hashing.finish()
+    except CorruptLayer as error:
+        raise CorruptLayer(f"{where} cannot be read: {error}. Push the image again.") from error
+    except TooLarge as error:
+        raise TooLarge(f"{where} was not read to its end: {error}. No software needs that; check the image.") from error
+    found = f"{algorithm}:{blob.hexdigest()}"
+    if digest and found != digest:
+        raise DigestMismatch(f"{where} has the bytes of {found}. The stored copy is damaged: push the image again.")
+    return LayerIndex(
+        digest=found,
+        diff_id=f"sha256:{contents.hexdigest()}",
+        media_type=media_type,
+        compressed_bytes=progress.stored_bytes,
+        unpacked_bytes=reading.unpacked_bytes,
+        entries=reading.entries(progress),
+        texts=reading.captures.texts,
+        elf=reading.captures.elf,
+        shebangs=reading.captures.shebangs,
+        compressed_estimated=estimated,
+        ignored_entries=reading.ignored,
+    )
+
+
+class _Reading:
+    """The entries of an archive while it passes; their shares of the blob are known once it has passed."""
+
+    def __init__(self, limits: Limits) -> None:
+        self.captures = Captures(limits)
+        self.unpacked_bytes = 0
+        self.ignored = 0
+        self._limits = limits
+        self._entries: list[Entry] = []
+        self._spans = array("q")
+
+    def read(self, stream: ByteStream) -> None:
+        for member in read_tar(stream, self._limits):
+            self._add(member, stream)
+        if not stream.offset:
+            raise CorruptLayer("it is empty")
+        if self.unpacked_bytes > _LARGEST_SUM_BYTES:
+            raise TooLarge("its files claim more than an exbibyte")
+        stream.drain()
+
+    def _add(self, member: Member, stream: ByteStream) -> None:
+        path = entry_path(member.name)
+        if path is None or self._is_too_long(path) or self._is_too_long(member.link):
+            self.ignored += 1
+            return
+        kind, path = _meaning(path, member.kind)
+        if kind is None or (not path and kind != "opaque"):
+            return
+        if len(self._entries) >= self._limits.entries:
+            raise TooLarge(f"it has more than {self._limits.entries} entries")
+        size_bytes = member.size_bytes
+        if kind == "file":
+            self.captures.forget(path)
+            if member.stored_bytes and not member.sparse:
+                self.captures.look(path, member, stream)
+        elif kind != "symlink":
+            size_bytes = 0
+        self.unpacked_bytes += size_bytes
+        link = (entry_path(member.link) or "") if kind == "hardlink" else member.link
+        self._entries.append(Entry(path, kind, size_bytes, 0, member.mode, member.uid, member.gid, link))
+        self._spans.extend((member.begin, member.end))
+
+    def _is_too_long(self, path: str) -> bool:
+        # A character is four bytes at most, so only what is long needs to be measured.
+        longest = self._limits.path_bytes
+        return 4 * len(path) > longest and len(path.encode(errors="surrogateescape")) > longest
+
+    def entries(self, progress: Progress) -> tuple[Entry, ...]:
+        positions = progress.stored_positions(self._spans)
+        shares = (stop - start for start, stop in zip(positions[::2], positions[1::2], strict=True))
+        return tuple(
+            Entry(path, kind, size, share, mode, uid, gid, link)
+            for (path, kind, size, _, mode, uid, gid, link), share in zip(self._entries, shares, strict=True)
+        )
+
+
+def entry_path(name: str) -> str | None:
+    """A member's name as a path below the root, "" for the root itself, None when it would leave the root."""
+    path = name.removeprefix("./").strip("/")
+    if "//" not in path and "/." not in path and not path.startswith("."):
+        return path
+    parts = [part for part in path.split("/") if part not in ("", ".")]
+    return None if ".." in parts else "/".join(parts)
+
+
+def _meaning(path: str, kind: Kind | None) -> tuple[Kind | None, str]:
+    """Whiteouts by their names: what an entry really is, and of which path. No kind means: not for the tree."""
+    if _WHITEOUT not in path:
+        return kind, path
+    directory, _, name = path.rpartition("/")
+    if name == _OPAQUE:
+        return "opaque", directory
+    # What aufs kept for itself, and names that hide nothing: "." and ".." must never wipe a parent.
+    if path.startswith(_AUFS) or f"/{_AUFS}" in path or name in (_WHITEOUT, ".wh..", ".wh..."):
+        return None, path
+    if name.startswith(_WHITEOUT):
+        hidden = name.removeprefix(_WHITEOUT)
+        return "whiteout", f"{directory}/{hidden}" if directory else hidden
+    return kind, path

@@ -1,0 +1,189 @@
+"""An image as a whole: its manifest and config, its layers' indexes, and the tree that they make."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+
+from fleet.image.entries import LayerIndex
+from fleet.image.filetree import FileTree, apply_layers
+from fleet.image.layer import index_layer
+from fleet.image.sizes import Sizes
+from fleet.oci.errors import InvalidResponse, TooLarge, UnsupportedMediaType
+from fleet.oci.manifest import (
+    CONFIG_LIMIT_BYTES,
+    Descriptor,
+    ImageConfig,
+    Index,
+    Manifest,
+    Platform,
+    choose_platform,
+    parse_config,
+    parse_manifest,
+)
+from fleet.oci.media_types import describe_artifact
+from fleet.oci.sources.source import Source
+
+# Inflating releases the interpreter, so that two layers take the time of one.
+_READERS = 2
+
+
+@dataclass(frozen=True, slots=True)
+class ResolvedImage:
+    """What a reference points to for one platform: ``descriptor`` is the platform's manifest, never an index."""
+
+    descriptor: Descriptor
+    manifest_body: bytes
+    manifest: Manifest
+    config_body: bytes
+    config: ImageConfig
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedImage:
+    """An image with the indexes of all its layers, in order. ``name`` is what FROM would say without a tag."""
+
+    name: str
+    descriptor: Descriptor
+    manifest: Manifest
+    config: ImageConfig
+    layers: tuple[LayerIndex, ...]
+    tree: FileTree
+
+    @property
+    def reference(self) -> str:
+        return f"{self.name}@{self.descriptor.digest}"
+
+    @property
+    def compressed_estimated(self) -> bool:
+        """Whether the source keeps plain layers, so that what a pull would move could only be sampled."""
+        return any(layer.compressed_estimated for layer in self.layers)
+
+    @property
+    def sizes(self) -> Sizes:
+        """Config and layers as a pull moves them, and the sum of files over layers."""
+        unpacked_bytes = sum(layer.unpacked_bytes for layer in self.layers)
+        if not self.compressed_estimated:
+            return Sizes(unpacked_bytes, self.manifest.compressed_bytes)
+        layers_bytes = sum(layer.compressed_bytes for layer in self.layers)
+        return Sizes(unpacked_bytes, self.manifest.config.size_bytes + layers_bytes)
+
+
+def resolve_image(source: Source, reference: str, platform: Platform) -> ResolvedImage:
+    """Follow a tag or digest to the manifest and config for ``platform``: two or three requests, no layer.
+
+    Raises RegistryError; UnsupportedMediaType says what the reference is when it is no image.
+    """
+    descriptor, body = source.manifest(reference)
+    manifest = parse_manifest(body, descriptor.media_type)
+    if isinstance(manifest, Index):
+        descriptor, body = source.manifest(choose_platform(manifest, platform).digest)
+        manifest = parse_manifest(body, descriptor.media_type)
+    where = f"{source.name}@{descriptor.digest}"
+    if isinstance(manifest, Index):
+        raise UnsupportedMediaType(f"{where} is an index within an index. Name the image itself by its digest.")
+    artifact = describe_artifact(manifest)
+    if artifact:
+        raise UnsupportedMediaType(f"{where} is {artifact}, not a container image. Leave its tag out.")
+    config_body = _config_body(source, manifest.config)
+    return ResolvedImage(descriptor, body, manifest, config_body, parse_config(config_body))
+
+
+def _config_body(source: Source, config: Descriptor) -> bytes:
+    if config.size_bytes > CONFIG_LIMIT_BYTES:
+        raise TooLarge(
+            f"The image config {config.digest} in {source.name} is said to be {config.size_bytes} bytes long; "
+            f"{CONFIG_LIMIT_BYTES} is the most that is read. Build the image again."
+        )
+    return b"".join(source.blob(config))
+
+
+def load_image(
+    source: Source,
+    reference: str,
+    platform: Platform,
+    *,
+    known: Callable[[Descriptor], LayerIndex | None] = lambda layer: None,
+    progress: Callable[[int], None] = lambda count: None,
+) -> LoadedImage:
+    """Read an image whole. ``known`` answers for layers that were indexed before, which are not downloaded again;
+    ``progress`` is told the stored bytes of each chunk as it comes, from several threads. Raises RegistryError."""
+    resolved = resolve_image(source, reference, platform)
+    indexes = _read_layers(source, resolved.manifest.layers, known, progress)
+    return assemble(source.name, resolved, indexes)
+
+
+def assemble(name: str, resolved: ResolvedImage, layers: Sequence[LayerIndex]) -> LoadedImage:
+    """An image from parts that are at hand. ``layers`` in the manifest's order, none left out."""
+    if len(layers) != len(resolved.manifest.layers):
+        raise InvalidResponse(
+            f"{name}@{resolved.descriptor.digest} has {len(resolved.manifest.layers)} layers, {len(layers)} were read. "
+            "Scan it again."
+        )
+    return LoadedImage(
+        name, resolved.descriptor, resolved.manifest, resolved.config, tuple(layers), apply_layers(layers)
+    )
+
+
+def _read_layers(
+    source: Source,
+    layers: Sequence[Descriptor],
+    known: Callable[[Descriptor], LayerIndex | None],
+    progress: Callable[[int], None],
+) -> list[LayerIndex]:
+    """The index of each layer; those that an image holds twice are read once."""
+    distinct = {layer.digest: layer for layer in layers}
+    indexes = {digest: index for digest, layer in distinct.items() if (index := _usable(known(layer), source))}
+    failed = threading.Event()
+    # What keeps plain layers is one file or one engine, better read from start to end.
+    with ThreadPoolExecutor(_READERS if source.stores_compressed else 1, "layer") as pool:
+        reading = {
+            digest: pool.submit(_read_layer, source, layer, progress, failed)
+            for digest, layer in distinct.items()
+            if digest not in indexes
+        }
+        try:
+            wait(reading.values(), return_when=FIRST_EXCEPTION)
+        finally:
+            failed.set()
+    errors = [error for future in reading.values() if (error := future.exception())]
+    for error in sorted(errors, key=lambda error: isinstance(error, _Abandoned)):
+        raise error
+    indexes.update((digest, future.result()) for digest, future in reading.items())
+    return [indexes[layer.digest] for layer in layers]
+
+
+def _usable(index: LayerIndex | None, source: Source) -> LayerIndex | None:
+    """A known index, unless it holds estimates and the source can tell the truth."""
+    return None if index is None or (index.compressed_estimated and source.stores_compressed) else index
+
+
+def _read_layer(
+    source: Source, layer: Descriptor, progress: Callable[[int], None], failed: threading.Event
+) -> LayerIndex:
+    if failed.is_set():
+        raise _Abandoned
+    try:
+        return index_layer(
+            _watched(source.blob(layer), progress, failed),
+            digest=layer.digest,
+            media_type=layer.media_type,
+            stores_compressed=source.stores_compressed,
+        )
+    except BaseException:
+        failed.set()
+        raise
+
+
+class _Abandoned(Exception):
+    """Another layer of the same image failed, or the caller was interrupted."""
+
+
+def _watched(chunks: Iterable[bytes], progress: Callable[[int], None], failed: threading.Event) -> Iterator[bytes]:
+    for chunk in chunks:
+        if failed.is_set():
+            raise _Abandoned
+        progress(len(chunk))
+        yield chunk

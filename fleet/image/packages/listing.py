@@ -1,0 +1,62 @@
+"""What package databases have in common: texts of stanzas, and lists of paths that may be out of date."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from fleet.image.filetree import FileTree
+
+_LONGEST_NAME = 255
+
+
+def read_lines(tree: FileTree, path: str) -> list[str]:
+    """The lines of a captured file, spelled as paths are; none when it is not there."""
+    return tree.texts.get(path, b"").decode(errors="surrogateescape").split("\n")
+
+
+def stanzas(lines: Iterable[str]) -> Iterator[dict[str, str]]:
+    """Blocks of ``Field: value`` lines between blank ones. Continuation lines are left out."""
+    fields: dict[str, str] = {}
+    for line in lines:
+        if not line.strip():
+            if fields:
+                yield fields
+            fields = {}
+        elif line[0] not in " \t":
+            key, _, value = line.partition(":")
+            fields.setdefault(key, value.strip())
+    if fields:
+        yield fields
+
+
+def short(text: str) -> str:
+    """A name or version, printable and of a length that people and tables take."""
+    return "".join(character for character in text[:_LONGEST_NAME] if character.isprintable())
+
+
+class Locator:
+    """Finds listed files where they are: lists may say /lib/x where /lib is a symlink to usr/lib."""
+
+    def __init__(self, tree: FileTree) -> None:
+        self._tree = tree
+        self._directories: dict[str, str | None] = {}
+
+    def present(self, listed: Iterable[str]) -> tuple[str, ...]:
+        """The paths in the tree, no directories, each once."""
+        found = (self._locate(path.strip("/")) for path in listed)
+        return tuple(dict.fromkeys(path for path in found if path is not None))
+
+    def _locate(self, path: str) -> str | None:
+        nodes = self._tree.nodes
+        node = nodes.get(path)
+        if node is None:
+            directory, _, name = path.rpartition("/")
+            real = self._real(directory)
+            path = f"{real}/{name}" if real else name
+            node = nodes.get(path)
+        return None if node is None or node.entry.kind == "directory" else path
+
+    def _real(self, directory: str) -> str | None:
+        if directory not in self._directories:
+            self._directories[directory] = self._tree.resolve(directory)
+        return self._directories[directory]
