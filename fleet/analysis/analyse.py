@@ -1,0 +1,45 @@
+"""One image, all facts: the entry point of this package."""
+
+from __future__ import annotations
+
+from fleet.analysis.claims import find_all
+from fleet.analysis.findings import Analysis, LayerFacts
+from fleet.analysis.ownership import base_layer_count, layer_steps
+from fleet.analysis.redaction import redact
+from fleet.analysis.rules import RULES
+from fleet.analysis.rules.rule import survey
+from fleet.analysis.runtime import detect_runtime
+from fleet.image.loading import LoadedImage
+from fleet.image.packages import read_packages
+
+# One higher whenever a rule finds something else in the same image: stored analyses are then made anew.
+RULESET = 1
+
+
+def analyse(image: LoadedImage) -> Analysis:
+    """Runtime, layers, packages and findings of an image, from what was indexed; nothing is read again."""
+    packages = read_packages(image.tree)
+    base_layers = base_layer_count(image)
+    return Analysis(
+        ruleset=RULESET,
+        runtime=detect_runtime(image, packages),
+        layers=_layer_facts(image, base_layers),
+        packages=packages,
+        findings=find_all(survey(image.tree, image.config, packages), RULES, base_layers),
+    )
+
+
+def _layer_facts(image: LoadedImage, base_layers: int) -> tuple[LayerFacts, ...]:
+    steps = layer_steps(image.config.history, len(image.layers))
+    return tuple(
+        LayerFacts(
+            digest=layer.digest,
+            diff_id=layer.diff_id,
+            media_type=layer.media_type,
+            sizes=layer.sizes,
+            entries=len(layer.entries),
+            created_by=redact(steps[position].created_by or steps[position].comment) if steps else "",
+            base=position < base_layers,
+        )
+        for position, layer in enumerate(image.layers)
+    )

@@ -1,0 +1,91 @@
+"""Text from images made fit to show: build steps without the secrets that leaked into them, nothing that drives a
+terminal.
+
+BuildKit and the legacy builder write build arguments into history as ``|2 TOKEN=abc FOO=x /bin/sh -c …``, so a token
+that was passed with ``--build-arg`` can be read by everybody who can pull. Their values are never shown.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+MASK = "…"
+_MAX_CHARACTERS = 2_000
+# Read more than is shown, so that a secret is seen whole where the text is cut; every pattern below is bounded.
+_READ_CHARACTERS = 8_000
+
+_VALUE = r"""(?:"[^"]{0,4000}"?|'[^']{0,4000}'?|[^\s"';&|]{1,4000})"""
+_ARGUMENTS = re.compile(r"(?:^|(?<=\s))\|(\d{1,3})\s")
+_SHELL = re.compile(r"\s(?=/\S{1,100}\s+(?:-\S{1,20}\s+(?:pipefail\s+)?){0,3}-\w{0,5}c\s|(?:cmd|powershell|pwsh)\b)")
+_KEY = re.compile(r"(?:^|(?<=\s))([A-Za-z_]\w{0,100})=")
+_URL_USER = re.compile(r"(://)[^\s/@\"']{1,500}@")
+_OPTION = re.compile(rf"(?<!\S)(--?[A-Za-z][\w-]{{0,60}})(=|\s{{1,5}})({_VALUE})")
+_ASSIGNMENT = re.compile(rf"(?<![\w.-])([\w.-]{{1,100}})(\s?[=:](?!=\d)\s?)({_VALUE})")
+_AUTHORIZATION = re.compile(
+    r"(?i)\b((?:proxy-)?authorization\s?[:=]\s?(?:(?:bearer|basic|token)\s{1,5})?)[^\s\"']{1,4000}"
+)
+_BEARER = re.compile(r"(?i)\b(bearer\s{1,5})[\w.~+/=-]{8,4000}")
+_USER = re.compile(r"(?<!\S)(-u|--user)(=|\s{0,5})([^\s:\"']{1,200}):[^\s\"']{1,500}")
+_KNOWN = re.compile(
+    r"\b(?:(?:AKIA|ASIA)[0-9A-Z]{16}|gh[pousr]_\w{20,255}|github_pat_\w{20,255}|glpat-[\w-]{15,255}|npm_\w{30,64}"
+    r"|xox[abprs]-[\w-]{10,255}|sk-[\w-]{20,255}|pypi-[\w-]{20,500}|AIza[\w-]{30,50}|dckr_pat_[\w-]{20,64}"
+    r"|hvs\.[\w-]{20,255}|eyJ[\w-]{8,2000}\.[\w-]{8,4000}(?:\.[\w-]{0,2000})?)"
+)
+_PRIVATE_KEY = re.compile(r"-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----")
+_SECRET_NAMES = (
+    "password", "passwd", "passphrase", "secret", "token", "apikey", "accesskey", "privatekey", "credential", "authkey",
+)  # fmt: skip
+
+
+def redact(created_by: str) -> str:
+    """A build step as it may be shown: secrets masked, control characters escaped, at most 2,000 characters.
+
+    Build arguments lose every value. Elsewhere values go that are named as secrets, or that look like one.
+    """
+    text = _mask_arguments(created_by[:_READ_CHARACTERS])
+    if _PRIVATE_KEY.search(text):
+        text = _PRIVATE_KEY.split(text, maxsplit=1)[0] + MASK
+    text = _AUTHORIZATION.sub(rf"\1{MASK}", text)
+    text = _BEARER.sub(rf"\1{MASK}", text)
+    text = _URL_USER.sub(rf"\1{MASK}@", text)
+    text = _USER.sub(rf"\1\2\3:{MASK}", text)
+    text = _OPTION.sub(_mask_if_secret, text)
+    text = _ASSIGNMENT.sub(_mask_if_secret, text)
+    text = escape_controls(_KNOWN.sub(MASK, text))
+    return text if len(text) <= _MAX_CHARACTERS else text[: _MAX_CHARACTERS - 1] + "…"
+
+
+def escape_controls(text: str) -> str:
+    """Text whose control, direction and undecodable characters are spelt out, for example ``\\x1b``."""
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(_spell_out(char) if unicodedata.category(char) in _UNFIT else char for char in text)
+
+
+_UNFIT = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+
+
+def _spell_out(char: str) -> str:
+    if "\udc80" <= char <= "\udcff":  # a byte that was not UTF-8, kept by surrogateescape
+        return f"\\x{ord(char) - 0xDC00:02x}"
+    return char.encode("unicode_escape").decode("ascii")
+
+
+def _mask_arguments(text: str) -> str:
+    start = _ARGUMENTS.search(text)
+    if start is None:
+        return text
+    shell = _SHELL.search(text, start.end() - 1)
+    arguments = text[start.end() : shell.start() if shell else len(text)]
+    keys = _KEY.findall(arguments)
+    # More keys than the count says: a value holds spaces and what looks like a key is part of it.
+    shown = [f"{key}={MASK}" for key in keys] if len(keys) == int(start.group(1)) else [MASK]
+    rest = text[shell.start() :] if shell else ""
+    return f"{text[: start.start()]}|{start.group(1)} {' '.join(shown)}{rest}"
+
+
+def _mask_if_secret(match: re.Match[str]) -> str:
+    name = re.sub(r"[^a-z]", "", match.group(1).lower())
+    is_secret = any(word in name for word in _SECRET_NAMES) or name in ("auth", "pwd", "pass") or name.endswith("_auth")
+    return f"{match.group(1)}{match.group(2)}{MASK}" if is_secret else match.group(0)
