@@ -1,0 +1,149 @@
+"""Shapes for drawing: the sparkline in a row, the trend on a page. Geometry only; templates and scripts draw."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal, TypedDict
+
+from dashboard.wording import megabytes
+from fleet.models import Service, SizePolicy, Snapshot
+from fleet.policy.evaluate import Scope, in_scope
+
+SPARKLINE_WIDTH, SPARKLINE_HEIGHT, SPARKLINE_MARGIN = 96, 28, 3
+# A change below this share of the size is drawn as level: noise must not look like growth.
+STEADY_SHARE = 0.02
+TREND_LENGTH = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Sparkline:
+    """``line`` holds SVG points; ``end`` is the last of them."""
+
+    line: str
+    end: tuple[float, float]
+    direction: Literal["up", "down", "level"]
+    title: str
+
+
+def sparkline(sizes: Sequence[int]) -> Sparkline | None:
+    """The line through sizes in bytes, oldest first; None where there is nothing to draw."""
+    if not sizes:
+        return None
+    points = _points(sizes)
+    return Sparkline(
+        line=" ".join(f"{x:g},{y:g}" for x, y in points),
+        end=points[-1],
+        direction=_direction(sizes[0], sizes[-1]),
+        title=_title(sizes),
+    )
+
+
+def _points(sizes: Sequence[int]) -> list[tuple[float, float]]:
+    """Scaled to the range of the sizes, but to no less than a tenth of the largest: noise stays flat."""
+    span = max(max(sizes) - min(sizes), max(sizes) / 10, 1)
+    middle = (max(sizes) + min(sizes)) / 2
+    width, height = SPARKLINE_WIDTH - 2 * SPARKLINE_MARGIN, SPARKLINE_HEIGHT - 2 * SPARKLINE_MARGIN
+    step = width / max(len(sizes) - 1, 1)
+    first = SPARKLINE_MARGIN if len(sizes) > 1 else SPARKLINE_WIDTH / 2
+    return [
+        (round(first + at * step, 1), round(SPARKLINE_HEIGHT / 2 - (size - middle) / span * height, 1))
+        for at, size in enumerate(sizes)
+    ]
+
+
+def _direction(first: int, last: int) -> Literal["up", "down", "level"]:
+    if abs(last - first) <= STEADY_SHARE * max(first, 1):
+        return "level"
+    return "up" if last > first else "down"
+
+
+def _title(sizes: Sequence[int]) -> str:
+    if len(sizes) == 1:
+        return f"1 snapshot, {megabytes(sizes[0])}"
+    return f"{len(sizes)} snapshots, {megabytes(sizes[0])} → {megabytes(sizes[-1])}"
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """A snapshot and what it added to the one before; ``delta_bytes`` is None for the first that is shown."""
+
+    snapshot: Snapshot
+    delta_bytes: int | None
+
+
+class Point(TypedDict):
+    tag: str
+    taken_at: str
+    compressed_bytes: int
+    unpacked_bytes: int | None
+
+
+class LimitLine(TypedDict):
+    kind: str
+    level: str
+    bytes: int
+    label: str
+
+
+class Trend(TypedDict):
+    """What the chart's script reads, as JSON."""
+
+    points: list[Point]
+    limits: list[LimitLine]
+
+
+def releases(service: Service) -> list[Release]:
+    """The newest snapshots of a service, oldest first, each with its growth. One query."""
+    newest = service.snapshots.select_related(None).order_by("-taken_at", "-pk")[:TREND_LENGTH]
+    snapshots = list(reversed(newest))
+    before: list[Snapshot | None] = [None, *snapshots]
+    return [
+        Release(snapshot, snapshot.compressed_bytes - previous.compressed_bytes if previous else None)
+        for previous, snapshot in zip(before, snapshots, strict=False)
+    ]
+
+
+def trend(shown: Sequence[Release], policies: Iterable[SizePolicy]) -> Trend:
+    """Unpacked sizes are drawn once two are known: a lone dot above would only press the line down."""
+    unpacked = sum(release.snapshot.unpacked_bytes is not None for release in shown) > 1
+    kinds = ("compressed", "unpacked") if unpacked else ("compressed",)
+    return Trend(
+        points=[_point(release.snapshot, unpacked=unpacked) for release in shown],
+        limits=[line for policy in policies for line in _limit_lines(policy, kinds)],
+    )
+
+
+def policies_for(service: Service) -> list[SizePolicy]:
+    """The enabled policies whose scope holds the service. One query."""
+    return [
+        policy
+        for policy in SizePolicy.objects.filter(enabled=True)
+        if in_scope(
+            Scope(policy.registry_id, policy.repository_glob, policy.owner),
+            registry_id=service.registry_id,
+            repository=service.repository,
+            owner=service.owner,
+        )
+    ]
+
+
+def _point(snapshot: Snapshot, *, unpacked: bool) -> Point:
+    taken_at: datetime = snapshot.taken_at
+    return Point(
+        tag=snapshot.tag,
+        taken_at=taken_at.isoformat(),
+        compressed_bytes=snapshot.compressed_bytes,
+        unpacked_bytes=snapshot.unpacked_bytes if unpacked else None,
+    )
+
+
+def _limit_lines(policy: SizePolicy, kinds: Iterable[str]) -> Iterable[LimitLine]:
+    for kind in kinds:
+        for level in ("warn", "fail"):
+            limit = getattr(policy, f"{level}_{kind}_bytes")
+            if limit is not None:
+                word = "limit" if level == "fail" else "warning"
+                label = f"{policy.name}: {kind} {word} {megabytes(limit)}"
+                yield LimitLine(kind=kind, level=level, bytes=limit, label=label)

@@ -1,0 +1,87 @@
+"""Sizes, icons and small drawings for templates. Every value from outside goes through ``format_html``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import template
+from django.templatetags.static import static
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from dashboard import charts, wording
+
+register = template.Library()
+
+
+@register.filter
+def megabytes(size_bytes: int | None) -> SafeString | str:
+    """The size with the exact bytes in its title; a dash where it is unknown."""
+    if size_bytes is None:
+        return format_html('<span class="bytes text-secondary" title="{}">–</span>', "not measured")
+    return format_html(
+        '<span class="bytes" title="{} bytes">{}</span>', f"{size_bytes:,}", wording.megabytes(size_bytes)
+    )
+
+
+@register.filter
+def size_text(size_bytes: int | None) -> str:
+    """The size as plain text, for attributes and sentences."""
+    return "unknown" if size_bytes is None else wording.megabytes(size_bytes)
+
+
+@register.filter
+def growth(delta_bytes: int | None) -> SafeString | str:
+    """A signed size, marked as growth or loss."""
+    if delta_bytes is None:
+        return ""
+    if delta_bytes == 0:
+        return format_html('<span class="bytes text-secondary">{}</span>', "no change")
+    sign, name = ("+", "grown") if delta_bytes > 0 else ("", "shrunk")
+    text = f"{sign}{wording.megabytes(delta_bytes)}"
+    return format_html('<span class="bytes {}" title="{} bytes">{}</span>', name, f"{delta_bytes:+,}", text)
+
+
+@register.filter
+def percent(value: float | None) -> str:
+    return "" if value is None else f"{value:.0f}{wording.NO_BREAK_SPACE}%"
+
+
+@register.filter
+def duration(seconds: float | None) -> str:
+    return "–" if seconds is None else wording.duration(seconds)
+
+
+@register.filter
+def short_digest(digest: str) -> str:
+    """The first twelve digits, as engines print them."""
+    return digest.partition(":")[2][:12] or digest
+
+
+@register.simple_tag
+def icon(name: str, label: str = "") -> SafeString:
+    """An icon of the sprite; decorative unless it has a label."""
+    role = format_html('role="img" aria-label="{}"', label) if label else format_html('aria-hidden="{}"', "true")
+    sprite = static("dist/icons.svg")
+    return format_html('<svg class="icon" width="20" height="20" {}><use href="{}#{}"/></svg>', role, sprite, name)
+
+
+@register.inclusion_tag("dashboard/sparkline.html")
+def sparkline(sizes: list[int]) -> dict[str, Any]:
+    return {
+        "sparkline": charts.sparkline(sizes),
+        "width": charts.SPARKLINE_WIDTH,
+        "height": charts.SPARKLINE_HEIGHT,
+    }
+
+
+@register.inclusion_tag("dashboard/bar.html")
+def bar(share: float | None, kind: str = "") -> dict[str, Any]:
+    """A horizontal bar of ``share`` percent. Decorative: the figure stands beside it."""
+    return {"share": f"{min(max(share or 0, 0), 100):.1f}", "kind": kind}
+
+
+@register.inclusion_tag("dashboard/bar.html")
+def share_bar(part_bytes: int | None, whole_bytes: int | None, kind: str = "save") -> dict[str, Any]:
+    """A bar as long as the part is of the whole."""
+    return bar(100 * (part_bytes or 0) / whole_bytes if whole_bytes else 0, kind)

@@ -1,0 +1,64 @@
+"""One service: what it weighs, why, and what to do about it."""
+
+from __future__ import annotations
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.views.decorators.http import require_POST, require_safe
+
+from dashboard import charts
+from dashboard.composition import layer_rows, package_summary
+from dashboard.highlight import dockerfile_spans
+from dashboard.scan_now import may_scan, scan_now
+from fleet.models import Registry, ScanError, Service, Suggestion
+
+FINDINGS_SHOWN = 100
+REMARKS_SHOWN = 20
+
+
+@require_safe
+def service(request: HttpRequest, pk: int) -> HttpResponse:
+    related = Service.objects.select_related("registry", "snapshot__image__analysis")
+    shown = get_object_or_404(related.defer("registry__secret", "snapshot__image__manifest"), pk=pk)
+    image = shown.snapshot.image if shown.snapshot else None
+    analysis = getattr(image, "analysis", None)
+    releases = charts.releases(shown)
+    policies = charts.policies_for(shown)
+    context = {
+        "service": shown,
+        "image": image,
+        "analysis": analysis,
+        "releases": releases[::-1],
+        "trend": charts.trend(releases, policies),
+        "policies": policies,
+        "violations": list(shown.violations.select_related("policy")),
+        "suggestions": [(each, dockerfile_spans(each.dockerfile)) for each in shown.suggestions.all()],
+        "findings": list(analysis.findings.all()[:FINDINGS_SHOWN]) if analysis else [],
+        "layers": layer_rows(image, analysis) if image else [],
+        "packages": package_summary(analysis.packages) if analysis else None,
+        # An engine keeps no compressed layers: what a push would make of them is estimated.
+        "compressed_estimated": shown.registry.kind == Registry.Kind.ENGINE,
+        "remarks": _remarks(shown),
+        "may_scan": may_scan(request),
+    }
+    return render(request, "dashboard/service.html", context)
+
+
+def _remarks(shown: Service) -> list[ScanError]:
+    """What the last scan could not read of the service, or left out."""
+    return list(ScanError.objects.filter(scan=shown.last_scan_id, repository=shown.repository)[:REMARKS_SHOWN])
+
+
+@require_POST
+def service_scan(request: HttpRequest, pk: int) -> HttpResponse:
+    shown = get_object_or_404(Service.objects.select_related("registry"), pk=pk)
+    return redirect("scan", pk=scan_now(request, shown.registry, shown).pk)
+
+
+@require_safe
+def dockerfile(request: HttpRequest, pk: int) -> HttpResponse:
+    """The suggested Dockerfile as a file of that name."""
+    suggestion = get_object_or_404(Suggestion.objects.exclude(dockerfile=""), pk=pk)
+    response = HttpResponse(suggestion.dockerfile, content_type="text/plain; charset=utf-8")
+    response.headers["Content-Disposition"] = 'attachment; filename="Dockerfile"'
+    return response

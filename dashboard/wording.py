@@ -1,0 +1,33 @@
+"""Figures as people read them. Decimal units: 1 MB is 10^6 bytes."""
+
+from __future__ import annotations
+
+NO_BREAK_SPACE = "\N{NO-BREAK SPACE}"
+MINUS = "\N{MINUS SIGN}"
+UNITS = ((10**12, "TB"), (10**9, "GB"), (10**6, "MB"), (10**3, "kB"))
+
+
+def megabytes(size_bytes: int) -> str:
+    """Three significant figures with the unit that suits: ``1.41 GB``, ``330 MB``, ``12.3 kB``, ``0 B``."""
+    sign, size = (MINUS if size_bytes < 0 else ""), abs(size_bytes)
+    # 999,600 bytes are 1 MB, not 1000 kB: round first, then choose the unit.
+    unit, name = next(((unit, name) for unit, name in UNITS if size >= unit * 0.9995), (1, "B"))
+    return f"{sign}{_significant(size / unit)}{NO_BREAK_SPACE}{name}"
+
+
+def _significant(value: float) -> str:
+    decimals = 0 if value >= 99.95 else 1 if value >= 9.995 else 2
+    text = f"{value:.{decimals}f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def duration(seconds: float) -> str:
+    """``850 ms``, ``12.4 s``, ``3 min 20 s``, ``1 h 5 min``."""
+    if seconds < 1:
+        return f"{seconds * 1000:.0f}{NO_BREAK_SPACE}ms"
+    if seconds < 60:
+        return f"{seconds:.1f}{NO_BREAK_SPACE}s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes}{NO_BREAK_SPACE}min {rest}{NO_BREAK_SPACE}s"
+    return f"{minutes // 60}{NO_BREAK_SPACE}h {minutes % 60}{NO_BREAK_SPACE}min"

@@ -1,0 +1,119 @@
+"""A service's page, used: the chart, the tabs, the Dockerfile."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+from pytest_django.live_server_helper import LiveServer
+
+from fleet.models import Service
+from tests.dashboard.factories import (
+    DOCKERFILE,
+    MB,
+    make_analysis,
+    make_finding,
+    make_policy,
+    make_service,
+    make_suggestion,
+)
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+EVIL = "<img src=x onerror=alert(1)>"
+
+
+@pytest.fixture
+def service(live_server: LiveServer) -> Service:
+    service = make_service("shop/api", sizes=(310 * MB, 402 * MB), savings=200 * MB, tags=("1.0", EVIL))
+    make_finding(make_analysis(service), paths=["/var/cache/apt/archives/gcc.deb"])
+    make_policy("shops")
+    make_suggestion(service, "rebuild", dockerfile="FROM scratch\n")
+    make_suggestion(service, "repack")
+    return service
+
+
+@pytest.fixture
+def opened(page: Page, service: Service) -> Page:
+    page.goto(f"/services/{service.pk}/")
+    return page
+
+
+def test_the_ranking_leads_to_the_chart(page: Page, service: Service) -> None:
+    page.goto("/")
+    page.get_by_role("link", name="shop/api").click()
+    drawing = page.locator("#trend-chart canvas")
+    expect(drawing).to_be_visible()
+    assert (
+        page.evaluate(
+            """() => {
+            const canvas = document.querySelector("#trend-chart canvas");
+            const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+            return new Set(new Uint32Array(data.buffer)).size;
+        }"""
+        )
+        > 10
+    )
+
+
+def test_the_chart_s_tip_shows_a_hostile_tag_as_text(opened: Page) -> None:
+    chart = opened.locator("#trend-chart")
+    expect(chart.locator("canvas")).to_be_visible()
+    box = chart.bounding_box()
+    assert box is not None
+    opened.wait_for_timeout(600)  # the drawing grows for a moment
+    opened.mouse.move(box["x"] + box["width"] - 60, box["y"] + box["height"] / 2)
+    expect(opened.locator(".chart-tooltip")).to_contain_text(EVIL)
+    expect(opened.locator(".chart-tooltip")).to_contain_text("402 MB")
+    expect(opened.locator(".chart-tooltip img")).to_have_count(0)
+
+
+def test_the_chart_is_a_table_on_request(opened: Page) -> None:
+    expect(opened.get_by_role("table", name="Snapshots, newest first")).to_be_hidden()
+    opened.get_by_role("tab", name="Chart").focus()
+    opened.keyboard.press("ArrowRight")
+    table = opened.get_by_role("table", name="Snapshots, newest first")
+    expect(table).to_be_visible()
+    expect(table).to_contain_text("+92 MB")
+    expect(opened.locator("#trend-chart")).to_be_hidden()
+
+
+def test_the_copied_dockerfile_is_the_suggested_one(opened: Page, live_server: LiveServer) -> None:
+    opened.context.grant_permissions(["clipboard-read", "clipboard-write"], origin=live_server.url)
+    opened.get_by_role("tab", name="Repack").click()
+    button = opened.locator("[role=tabpanel]:visible").get_by_role("button", name="Copy")
+    button.click()
+    expect(opened.get_by_text("Copied")).to_be_visible()
+    assert opened.evaluate("navigator.clipboard.readText()") == DOCKERFILE
+    expect(opened.get_by_text("Copied")).to_be_hidden()
+
+
+def test_without_a_clipboard_the_dockerfile_is_selected(opened: Page) -> None:
+    opened.evaluate("Object.defineProperty(navigator, 'clipboard', { value: undefined })")
+    opened.locator("#suggestions").get_by_role("button", name="Copy").first.click()
+    expect(opened.get_by_text("Press Ctrl+C")).to_be_visible()
+    assert opened.evaluate("getSelection().toString().trim()") == "FROM scratch"
+
+
+def test_the_dockerfile_downloads(opened: Page) -> None:
+    opened.get_by_role("tab", name="Repack").click()
+    with opened.expect_download() as download:
+        opened.locator("[role=tabpanel]:visible").get_by_role("link", name="Download").click()
+    assert download.value.suggested_filename == "Dockerfile"
+    assert Path(download.value.path()).read_text() == DOCKERFILE
+
+
+def test_paths_of_a_finding_open(opened: Page) -> None:
+    path = opened.get_by_text("/var/cache/apt/archives/gcc.deb")
+    expect(path).to_be_hidden()
+    opened.get_by_text("1 path", exact=True).click()
+    expect(path).to_be_visible()
+
+
+def test_the_page_fits_a_small_screen_in_both_themes(opened: Page) -> None:
+    opened.set_viewport_size({"width": 390, "height": 844})
+    for scheme in ("light", "dark"):
+        opened.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+        opened.reload()
+        expect(opened.locator("#trend-chart canvas")).to_be_visible()
+        assert opened.evaluate("document.documentElement.scrollWidth") == 390

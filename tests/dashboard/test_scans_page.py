@@ -1,0 +1,130 @@
+"""Scans, registries and policies as lists."""
+
+from __future__ import annotations
+
+import pytest
+from django.test import Client
+from django_celery_beat.models import CrontabSchedule
+
+from fleet.models import Scan, ScanError
+from tests.dashboard.factories import (
+    MB,
+    make_policy,
+    make_registry,
+    make_scan,
+    make_service,
+    make_violation,
+)
+from tests.dashboard.pages import HTMX, body, listed, queries_of, words
+
+pytestmark = pytest.mark.django_db
+
+
+def test_a_scan_shows_counts_bytes_duration_and_errors(reader: Client) -> None:
+    scan = make_scan(
+        make_registry("hub"), status=Scan.Status.PARTIAL, services=12, services_done=12, snapshots=7, tags=40,
+        requests=1234, received_bytes=98 * MB, layers_indexed=5, error_count=1,
+    )  # fmt: skip
+    ScanError.objects.create(scan=scan, repository="shop/api", tag="1.0", message="The blob is <truncated>.")
+    ScanError.objects.create(scan=scan, repository="charts", level="notice", message="A Helm chart.")
+    text = words(body(reader.get(f"/scans/{scan.pk}/")))
+    assert "12 / 12" in text
+    assert "7 from 40 tags" in text
+    assert "1,234 98 MB read" in text
+    assert "5 1 error " in text
+    assert "Took 42.0 s" in text
+    assert "shop/api 1.0 error The blob is <truncated>." in text
+    assert "left out A Helm chart." in text
+
+
+def test_a_running_scan_asks_again_and_a_finished_one_does_not(reader: Client) -> None:
+    scan = make_scan(make_registry(), status=Scan.Status.RUNNING, finished_at=None)
+    page = body(reader.get(f"/scans/{scan.pk}/"))
+    assert f'hx-get="/scans/{scan.pk}/" hx-trigger="every 2s"' in page
+    Scan.objects.update(status=Scan.Status.DONE)
+    partial = body(reader.get(f"/scans/{scan.pk}/", headers=HTMX))
+    assert partial.startswith('<div id="progress"')
+    assert "hx-trigger" not in partial
+
+
+def test_a_failed_scan_says_why_on_its_page_and_on_the_registries(reader: Client) -> None:
+    reason = "https://hub.example.com refused the login: check the token."
+    scan = make_scan(make_registry(), status=Scan.Status.FAILED, message=reason)
+    assert reason in body(reader.get(f"/scans/{scan.pk}/"))
+    assert reason in body(reader.get("/registries/"))
+
+
+def test_registries_show_schedule_services_and_the_latest_scan_alone(staff: Client) -> None:
+    crontab = CrontabSchedule.objects.create(minute="0", hour="3")
+    registry = make_registry("hub", crontab=crontab)
+    make_service(registry=registry)
+    make_service(registry=registry, gone_at="2026-01-01T00:00Z")
+    make_scan(registry, status=Scan.Status.FAILED, message="Long ago.")
+    make_scan(registry, status=Scan.Status.DONE)
+    page = body(staff.get("/registries/"))
+    text = words(page)
+    assert "At 03:00" in text
+    assert f'href="/?registry={registry.pk}">1</a>' in page
+    assert "Done" in text
+    assert "Long ago." not in text
+    assert f"/admin/fleet/registry/{registry.pk}/change/" in page
+
+
+def test_a_secret_is_on_no_page(staff: Client) -> None:
+    registry = make_registry("hub", username="robot", secret="hunter2")
+    scan = make_scan(registry)
+    for address in (
+        "/",
+        "/registries/",
+        "/scans/",
+        f"/scans/{scan.pk}/",
+        f"/admin/fleet/registry/{registry.pk}/change/",
+    ):
+        assert "hunter2" not in body(staff.get(address)), address
+
+
+def test_policies_count_services_not_limits(reader: Client) -> None:
+    policy, service = make_policy("shops", owner="payments"), make_service("shop/api")
+    make_violation(service, policy)
+    make_violation(service, policy, kind="unpacked")
+    make_violation(make_service("shop/web"), policy, level="warn")
+    page = body(reader.get("/policies/"))
+    first = page.split("<tbody>")[1]
+    assert "shops owner payments – / 300 MB – / – 1 1" in words(first)
+    assert listed(reader, address="/policies/") == ["shop/api", "shop/api", "shop/web"]
+    assert "3 limits exceeded" in words(page)
+
+
+def test_violations_sort(reader: Client) -> None:
+    policy = make_policy()
+    for name, size in (("b", 500), ("a", 700), ("c", 600)):
+        make_violation(make_service(name), policy, measured_bytes=size * MB)
+    assert listed(reader, "?sort=-measured", address="/policies/") == ["a", "c", "b"]
+    assert listed(reader, "?sort=service", address="/policies/") == ["a", "b", "c"]
+
+
+def test_readers_get_no_links_to_the_administration(reader: Client) -> None:
+    make_violation(make_service(), make_policy())
+    for address in ("/", "/registries/", "/policies/", "/scans/"):
+        assert "/admin/" not in body(reader.get(address)), address
+
+
+@pytest.mark.parametrize(("address", "first_step"), [
+    ("/registries/", "Add a registry"), ("/scans/", "Go to the registries"), ("/policies/", "Add a policy"),
+])  # fmt: skip
+def test_empty_lists_name_the_next_step(staff: Client, address: str, first_step: str) -> None:
+    assert first_step in words(body(staff.get(address)))
+
+
+@pytest.mark.parametrize("address", ["/registries/", "/scans/", "/policies/"])
+def test_queries_do_not_grow_with_rows(staff: Client, address: str) -> None:
+    def add() -> None:
+        registry = make_registry()
+        make_scan(registry)
+        make_violation(make_service(registry=registry), make_policy(registry=registry))
+
+    add()
+    few = queries_of(staff, address)
+    for _ in range(8):
+        add()
+    assert queries_of(staff, address) == few

@@ -1,0 +1,282 @@
+"""One service: its figures, its Dockerfile, its findings."""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+from datetime import timedelta
+
+import pytest
+from django.test import Client
+
+from fleet.models import Image, ImageLayer, Layer, Registry, Scan, ScanError, Service, Snapshot
+from tests.dashboard.factories import (
+    DOCKERFILE,
+    FIRST_DAY,
+    MB,
+    digest,
+    make_analysis,
+    make_finding,
+    make_image,
+    make_policy,
+    make_registry,
+    make_scan,
+    make_service,
+    make_suggestion,
+    make_violation,
+)
+from tests.dashboard.pages import body, queries_of, words
+
+pytestmark = pytest.mark.django_db
+EVIL = '</script><script>alert(1)</script>"><img src=x onerror=alert(2)>'
+
+
+def page_of(client: Client, service: Service) -> str:
+    return body(client.get(f"/services/{service.pk}/"))
+
+
+def section(page: str, name: str) -> str:
+    return page[page.index(f'id="{name}"') :].split("</section>")[0]
+
+
+def trend_of(page: str) -> dict:
+    return json.loads(re.search(r'<script id="trend-data"[^>]*>(.*?)</script>', page, re.DOTALL)[1])
+
+
+def test_every_size_says_whether_it_is_measured(reader: Client) -> None:
+    service = make_service("shop/api", sizes=(402 * MB,), savings=201 * MB)
+    text = words(page_of(reader, service))
+    assert "Compressed 402 MB measured , what a pull moves" in text
+    assert "Unpacked 1.21 GB measured , files of all layers" in text
+    assert "Could save 201 MB estimate , 50 %, suggested Dockerfile" in text
+
+
+def test_what_an_engine_holds_is_an_estimate_until_it_is_pushed(reader: Client) -> None:
+    service = make_service(registry=make_registry(kind=Registry.Kind.ENGINE))
+    assert "estimate , what a pull moves" in words(page_of(reader, service))
+
+
+def test_the_trend_holds_each_release_and_what_it_added(reader: Client) -> None:
+    service = make_service(sizes=(310 * MB, 402 * MB, 400 * MB))
+    page = page_of(reader, service)
+    assert [(point["tag"], point["compressed_bytes"]) for point in trend_of(page)["points"]] == [
+        ("1.0", 310 * MB), ("1.1", 402 * MB), ("1.2", 400 * MB),
+    ]  # fmt: skip
+    table = words(section(page, "trend-table-panel"))
+    assert table.index("1.2") < table.index("1.1") < table.index("1.0")
+    assert "+92 MB" in table
+    assert "−2 MB" in table
+
+
+def test_a_long_history_is_cut_to_its_newest_part(reader: Client) -> None:
+    service = make_service()
+    Snapshot.objects.bulk_create(
+        Snapshot(service=service, image=service.snapshot.image, tag=f"n{at}", head_digest="", compressed_bytes=1,
+                 taken_at=FIRST_DAY + timedelta(days=100 + at))
+        for at in range(300)
+    )  # fmt: skip
+    points = trend_of(page_of(reader, service))["points"]
+    assert (len(points), points[0]["tag"], points[-1]["tag"]) == (200, "n100", "n299")
+
+
+def test_the_limits_of_every_policy_in_scope_are_lines_of_the_chart(reader: Client) -> None:
+    service = make_service("shop/api", sizes=(310 * MB,))
+    make_policy("shops", repository_glob="shop/*", warn_compressed_bytes=200 * MB, fail_unpacked_bytes=900 * MB)
+    make_policy("elsewhere", repository_glob="ledger/*")
+    make_policy("off", enabled=False)
+    limits = trend_of(page_of(reader, service))["limits"]
+    # One unpacked size is no line, so its limit is none either.
+    assert [(line["level"], line["kind"], line["bytes"]) for line in limits] == [
+        ("warn", "compressed", 200 * MB), ("fail", "compressed", 300 * MB),
+    ]  # fmt: skip
+    assert limits[1]["label"] == "shops: compressed limit 300\xa0MB"
+
+
+def test_a_violation_shows_what_was_measured_and_the_limit(reader: Client) -> None:
+    service = make_service(policy_state="fail")
+    make_violation(service, make_policy("shops"))
+    text = words(page_of(reader, service))
+    assert "shops compressed 402 MB , limit 300 MB" in text
+    assert "Over policy" in text
+
+
+def test_layers_say_what_made_them_and_whose_they_are(reader: Client) -> None:
+    image = make_image(("ADD rootfs.tar /", "RUN |1 TOKEN=hunter2 /bin/sh -c make", "COPY . /app"))
+    service = make_service(image=image)
+    make_analysis(service, base_layers=1)
+    rows = section(page_of(reader, service), "layers").split("<tr>")[2:]
+    assert ["base" in words(row).split() for row in rows] == [True, False, False]
+    assert "ADD rootfs.tar /" in words(rows[0])
+    assert "50 MB" in words(rows[0])
+    assert "1,234" in words(rows[0])
+    assert "hunter2" not in "".join(rows)
+    assert "make" in rows[1]
+
+
+def test_steps_stay_blank_where_history_does_not_fit_the_layers(reader: Client) -> None:
+    image = make_image(("FIRST", "SECOND"))
+    layer = Layer.objects.create(digest=digest("more"), media_type="", compressed_bytes=1)
+    ImageLayer.objects.create(image=image, layer=layer, position=2)
+    text = words(section(page_of(reader, make_service(image=image)), "layers"))
+    assert "FIRST" not in text
+    assert text.count("the image does not say which step made it") == 3
+
+
+def test_a_broken_config_costs_the_steps_only(reader: Client) -> None:
+    image = make_image()
+    Image.objects.filter(pk=image.pk).update(config=b"<html>")
+    assert "2 layers" in words(section(page_of(reader, make_service(image=image)), "layers"))
+
+
+def test_findings_show_bytes_of_both_kinds_paths_and_step(reader: Client) -> None:
+    service = make_service()
+    make_finding(make_analysis(service), paths=["/var/cache/apt/archives/gcc.deb"], path_count=5123)
+    text = words(section(page_of(reader, service), "findings"))
+    assert "Package archives left behind Remove them in the step that downloads them." in text
+    assert "5,123 paths /var/cache/apt/archives/gcc.deb only the largest are kept 90 MB 30 MB layer 1 ours" in text
+    assert "removable: 30 MB compressed, 90 MB unpacked estimate" in text
+
+
+def test_packages_are_counted_by_ecosystem_and_the_largest_are_listed(reader: Client) -> None:
+    packages = [{"ecosystem": "python", "name": "torch", "version": "2.3", "bytes": 200 * MB}]
+    packages += [{"ecosystem": "debian", "name": f"lib{at}", "version": "1", "bytes": at} for at in range(30)]
+    service = make_service()
+    make_analysis(service, packages=packages)
+    text = words(section(page_of(reader, service), "packages"))
+    assert "31 in all debian 30 python 1" in text
+    assert "torch 2.3 python 200 MB" in text
+    assert "lib29" in text
+    assert "lib5 " not in text
+    assert "and 11 smaller ones" in text
+
+
+def test_a_suggestion_shows_the_dockerfile_its_estimate_and_its_evidence(reader: Client) -> None:
+    service = make_service()
+    suggestion = make_suggestion(
+        service,
+        "rebuild",
+        gates=[
+            {"name": "entry point", "passed": True, "detail": "python is in the base."},
+            {"name": "libraries", "passed": False, "detail": "libpq.so.5 is missing."},
+        ],
+        usable=False,
+    )
+    page = page_of(reader, service)
+    part = page[page.index(f'id="suggestion-{suggestion.pk}"') : page.index('id="findings"')]
+    text = words(part)
+    assert "Compressed 302 MB less estimate Now 402 MB measured After 100 MB estimate" in text
+    assert "Unpacked 900 MB less estimate" in text
+    assert re.search(r'aria-label="passed".*?entry point', part, re.DOTALL)
+    assert re.search(r'aria-label="failed".*?libpq\.so\.5 is missing\.', part, re.DOTALL)
+    assert "A check failed" in text
+    assert "Compilers stay in the build stage." in text
+    assert "Try it before you ship it." in text
+    assert "from our dated table" in text
+    assert "Outlined from the image's history" in text
+
+
+def test_the_code_on_the_page_is_the_dockerfile_to_the_letter(reader: Client) -> None:
+    service = make_service()
+    suggestion = make_suggestion(service, dockerfile=DOCKERFILE + 'RUN echo "<b>&amp;" \\\n  --flag $HOME\n')
+    code = re.search(r'<code id="dockerfile-\d+">(.*?)</code>', page_of(reader, service), re.DOTALL)[1]
+    assert html.unescape(re.sub(r"<[^>]*>", "", code)) == suggestion.dockerfile
+
+
+def test_a_team_s_own_dockerfile_is_named_as_the_source(reader: Client) -> None:
+    service = make_service(dockerfile="FROM python")
+    make_suggestion(service, "rebuild")
+    assert "Rewrites the team's own Dockerfile" in words(page_of(reader, service))
+
+
+def test_both_modes_are_tabs_and_the_recommended_one_is_first(reader: Client) -> None:
+    service = make_service()
+    repack, rebuild = make_suggestion(service, "repack"), make_suggestion(service, "rebuild")
+    page = page_of(reader, service)
+    tabs = re.findall(r'id="tab-(\d+)" aria-controls="suggestion-\d+" aria-selected="(\w+)"', page)
+    assert tabs == [(str(rebuild.pk), "true"), (str(repack.pk), "false")]
+
+
+def test_where_nothing_can_be_offered_the_reason_is_shown(reader: Client) -> None:
+    service = make_service()
+    make_suggestion(service, dockerfile="", obstacle="It is a static binary on scratch already.")
+    assert "It is a static binary on scratch already." in words(page_of(reader, service))
+
+
+def test_the_dockerfile_downloads_under_its_name(reader: Client) -> None:
+    suggestion = make_suggestion(make_service())
+    response = reader.get(f"/suggestions/{suggestion.pk}/Dockerfile")
+    assert response.content.decode() == DOCKERFILE
+    assert response.headers["Content-Disposition"] == 'attachment; filename="Dockerfile"'
+    assert response.headers["Content-Type"] == "text/plain; charset=utf-8"
+
+
+def test_an_obstacle_has_no_dockerfile_to_download(reader: Client) -> None:
+    suggestion = make_suggestion(make_service(), dockerfile="", obstacle="No.")
+    assert reader.get(f"/suggestions/{suggestion.pk}/Dockerfile").status_code == 404
+
+
+def test_only_what_the_last_scan_could_not_read_of_this_service_is_shown(reader: Client) -> None:
+    service = make_service("shop/api")
+    old, last = make_scan(service.registry), make_scan(service.registry, status=Scan.Status.PARTIAL)
+    Service.objects.filter(pk=service.pk).update(last_scan=last)
+    ScanError.objects.create(scan=last, repository="shop/api", tag="9", message="The blob is truncated.")
+    ScanError.objects.create(scan=last, repository="shop/web", message="Of another service.")
+    ScanError.objects.create(scan=old, repository="shop/api", message="Mended since.")
+    text = words(page_of(reader, service))
+    assert "could not read everything here. Go to the scan 9 The blob is truncated." in text
+    assert "Of another service." not in text
+    assert "Mended since." not in text
+
+
+def test_a_service_that_was_never_weighed_says_what_comes_next(staff: Client) -> None:
+    service = Service.objects.create(registry=make_registry(), repository="new", platform="linux/amd64")
+    text = words(page_of(staff, service))
+    assert "Not weighed yet" in text
+    assert "Scan it now to see its size." in text
+
+
+def test_a_service_that_was_not_analysed_says_so_in_each_part(reader: Client) -> None:
+    page = page_of(reader, make_service())
+    assert "Nothing suggested yet" in section(page, "suggestions")
+    assert "Not analysed yet" in section(page, "findings")
+    assert "Not analysed yet" in section(page, "packages")
+
+
+def test_hostile_text_stays_text_everywhere(reader: Client) -> None:
+    service = make_service(
+        EVIL, owner=EVIL[:100], tags=(EVIL,), sizes=(MB,), image=make_image((EVIL,)), registry=make_registry(EVIL)
+    )
+    packages = [{"ecosystem": EVIL, "name": EVIL, "version": EVIL, "bytes": 1}]
+    analysis = make_analysis(service, packages=packages, runtime_evidence=EVIL)
+    make_finding(analysis, title=EVIL, advice=EVIL, created_by=EVIL, paths=[EVIL])
+    make_suggestion(
+        service, dockerfile=f"# {EVIL}\nRUN {EVIL}", reasons=[EVIL], notes=[EVIL], base_reference=EVIL,
+        gates=[{"name": EVIL, "passed": False, "detail": EVIL}],
+    )  # fmt: skip
+    make_violation(service, make_policy(EVIL))
+    page = page_of(reader, service)
+    assert "<script>alert" not in page
+    assert "<img src=x" not in page
+    assert trend_of(page)["points"][0]["tag"] == EVIL
+
+
+def test_queries_do_not_grow_with_what_is_shown(reader: Client) -> None:
+    def queries(amount: int) -> int:
+        service = make_service(sizes=(MB,) * amount, image=make_image(("RUN true",) * amount))
+        analysis = make_analysis(service)
+        for at in range(amount):
+            make_finding(analysis)
+            make_suggestion(service, f"mode {at}")
+            make_violation(service, make_policy())
+        return queries_of(reader, f"/services/{service.pk}/")
+
+    queries(1)
+    assert queries(1) == queries(9)
+
+
+def test_stored_layer_indexes_are_not_read_for_a_page(reader: Client, django_assert_max_num_queries) -> None:
+    service = make_service()
+    with django_assert_max_num_queries(20) as captured:
+        page_of(reader, service)
+    assert not [query for query in captured if '"fleet_layer"."index"' in query["sql"]]
