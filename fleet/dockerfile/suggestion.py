@@ -7,6 +7,7 @@ from typing import Literal
 
 from fleet.image.filetree import FileTree
 from fleet.image.sizes import Sizes
+from fleet.oci.manifest import ImageConfig
 
 Mode = Literal["repack", "rebuild"]
 Tier = Literal["slim", "distroless", "scratch"]
@@ -15,8 +16,8 @@ Tier = Literal["slim", "distroless", "scratch"]
 @dataclass(frozen=True, slots=True)
 class BaseImage:
     """A base that a final stage starts from. ``reference`` is what FROM says, after mirrors, without the digest.
-    ``source`` tells where the sizes come from: the registry that serves it (``digest`` and ``tree`` are known), or
-    our dated table (``as_of`` says the date, both are None)."""
+    ``source`` tells where the sizes come from: the registry that serves it (``digest``, ``tree`` and ``config`` are
+    known), or our dated table (``as_of`` says the date, the three are None)."""
 
     reference: str
     sizes: Sizes
@@ -24,6 +25,7 @@ class BaseImage:
     digest: str | None = None
     tree: FileTree | None = None
     as_of: str = ""
+    config: ImageConfig | None = None
 
 
 @dataclass(frozen=True, slots=True)

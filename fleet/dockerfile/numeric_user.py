@@ -1,0 +1,31 @@
+"""Whether a container that ran as root can run as a numeric user that exists nowhere."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from fleet.dockerfile.request import Request
+
+NUMERIC_OWNER = (65532, 65532)
+NUMERIC_USER = "65532:65532"
+
+# These change users, bind low ports or start daemons of root's.
+_NEEDS_ROOT = re.compile(
+    r"(?:usr/)?(?:local/)?s?bin/(?:gosu|su-exec|supervisord|nginx|cron|crond|sshd|s6-svscan|runit|sudo)"
+)
+_FIRST_FREE_PORT = 1024
+
+
+def why_root(request: Request, roots: Iterable[str]) -> str:
+    """Why the container must go on as root, in a sentence; empty when nothing speaks for it. ``roots`` are the paths
+    that the final stage takes from the build stage."""
+    ports = (re.match(r"\d+", port) for port in request.image.config.exposed_ports)
+    if any(port and int(port[0]) < _FIRST_FREE_PORT for port in ports):
+        return "It stays root since it exposes a port below 1024, which some platforms deny to others."
+    program = next((path for path in request.tree.nodes if _NEEDS_ROOT.fullmatch(path)), None)
+    if program is not None:
+        return f"It stays root since the image has /{program}, which needs it."
+    if any(root.startswith("root/") for root in roots):
+        return "It stays root since parts of the program lie in root's home directory."
+    return ""

@@ -1,0 +1,138 @@
+"""Repack: from the published image alone, a final stage that holds exactly what the evidence keeps."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from fleet.dockerfile.copying import copy_lines, make_directories
+from fleet.dockerfile.estimate import weigh, weigh_packages
+from fleet.dockerfile.final_stage import assemble_stage
+from fleet.dockerfile.gates import run_gates
+from fleet.dockerfile.interpreter import Interpreter
+from fleet.dockerfile.page import Page, install, remove, run
+from fleet.dockerfile.quoting import Unwritable, shell_word, word
+from fleet.dockerfile.remarks import common_notes, package_gates, reasons, settings_gate
+from fleet.dockerfile.request import Request
+from fleet.dockerfile.run_settings import ROOT_USERS, RunSettings, run_settings
+from fleet.dockerfile.selection import Selection, bare_directories, package_paths, select
+from fleet.dockerfile.suggestion import BaseImage, Suggestion
+
+_STAGE = "original"
+_SHELL = ("/bin/sh", "-c")
+
+
+def repack(request: Request, interpreter: Interpreter, base: BaseImage) -> Suggestion:
+    """The suggestion for an image of which nothing else is known."""
+    tree, config = request.tree, request.image.config
+    selection = select(request, interpreter, base)
+    settings = run_settings(config, base.config)
+    text, lost = _write(request, interpreter, selection, settings)
+    installed = package_paths(request, selection.packages.packages)
+    stage = assemble_stage(base, tree, selection.copied | installed, cleared=selection.settled.cleared)
+    taken = weigh(tree, selection.copied) + weigh_packages(tree, selection.packages.packages)
+    return Suggestion(
+        mode="repack",
+        tier=request.tier,
+        dockerfile=text,
+        base=base,
+        before=request.image.sizes,
+        after=base.sizes + taken,
+        gates=(
+            *run_gates(stage, tree, config, config, interpreter),
+            *package_gates(selection),
+            settings_gate((*settings.lost, *lost)),
+        ),
+        reasons=tuple(reasons(request, selection, taken)),
+        notes=(*_notes(request), *common_notes(request, selection)),
+    )
+
+
+def pinned(base: BaseImage) -> str:
+    """A base as FROM names it, with its digest where it is known."""
+    return f"{base.reference}@{base.digest}" if base.digest else base.reference
+
+
+def _write(
+    request: Request, interpreter: Interpreter, selection: Selection, settings: RunSettings
+) -> tuple[str, tuple[str, ...]]:
+    """The Dockerfile, and sentences about what could not be written."""
+    tree, base, kept = request.tree, selection.base, selection.kept
+    inside = f"{interpreter.prefix}/"
+    groups = (
+        selection.system,
+        [root for root in kept.roots if root.startswith(inside)],
+        [root for root in kept.roots if not root.startswith(inside)],
+        sorted(selection.libraries),
+    )
+    there = base.tree.nodes if base.tree else ()
+    parts = [copy_lines(tree, roots, stage=_STAGE, there=there) for roots in groups]
+    system, python, application, libraries = (part.copies for part in parts)
+    lost = [sentence for part in parts for sentence in part.lost]
+    waste, cleared = quoted(kept.waste, lost), quoted(selection.settled.cleared, lost)
+    commands = [command for part in parts for command in part.commands]
+    commands += make_directories(tree, bare_directories(request, selection))
+    commands += ["ldconfig"] if selection.needs_ldconfig else []
+
+    page = Page()
+    page.remark(
+        f"The same program on a smaller base ({base.reference}), made from the published image alone: no other file is "
+        "needed. Build it with: docker build -t NAME - < Dockerfile"
+    )
+    page.add(
+        "Stage 1: the image as it was published."
+        if not waste
+        else "Stage 1: the published image, less what nobody needs.",
+        [f"FROM {_original(request)} AS {_STAGE}", *_as_root(request, run([remove(waste)] if waste else []))],
+    )
+    page.add("Stage 2: a small base with the same Python, and what the program needs.", [f"FROM {pinned(base)}"])
+    page.add("The image has other versions of these.", [run([remove(cleared)] if cleared else [])])
+    page.add("Accounts, certificates and data that the base lacks.", system)
+    page.add("System packages that the image was built with and may call when it runs.", [_install(selection)])
+    page.add("Python packages, and the programs that came with them.", python)
+    page.add("The application.", application)
+    page.add("Shared libraries that these need and the base lacks.", libraries)
+    page.add("Links, owners and modes as they were.", [run(commands)])
+    page.add("How it runs, unchanged.", settings.lines)
+    return str(page), tuple(lost)
+
+
+def _original(request: Request) -> str:
+    """The image as FROM names it: by digest in a registry. An engine or a file has no digest that FROM understands."""
+    return request.image.name if request.image.compressed_estimated else request.image.reference
+
+
+def _as_root(request: Request, line: str) -> list[str]:
+    """A line that needs root, between changes of user where the image has another."""
+    user = request.image.config.user
+    return [line] if user in ROOT_USERS or not line else ["USER 0", line, f"USER {word(user)}"]
+
+
+def _install(selection: Selection) -> str:
+    return "" if selection.packages.unavailable else install(selection.packages.wanted)
+
+
+def quoted(paths: Iterable[str], lost: list[str]) -> list[str]:
+    """Paths as words of a RUN line; a sentence is added to ``lost`` for each that cannot be one."""
+    words: list[str] = []
+    for path in paths:
+        try:
+            words.append(shell_word(f"/{path}"))
+        except Unwritable as error:
+            lost.append(str(error))
+    return words
+
+
+def _notes(request: Request) -> Iterator[str]:
+    config = request.image.config
+    if request.image.compressed_estimated:
+        yield (
+            f"The image was not read from a registry: replace {request.image.name} in the first FROM by the name "
+            "that it is pushed under."
+        )
+    if config.user in ROOT_USERS:
+        yield "The container runs as root, as before: a numeric USER would be safer."
+    if _SHELL in ((config.cmd or ())[:2], (config.entrypoint or ())[:2]):
+        yield "The command starts a shell first, as before, so stop signals reach the shell and not the program."
+    labels = config.labels.get("org.opencontainers.image.base.name")
+    if labels:
+        yield "The label org.opencontainers.image.base.name still names the old base."

@@ -1,0 +1,79 @@
+"""System packages that a team installed: which of them the program may need when it runs, and what they weigh.
+
+``libpq-dev`` builds, ``libpq5`` runs. Names come from the build steps, so that what a package drags in is not counted
+as wanted; files and dependencies come from the package database in the image.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Iterable, Mapping, Sequence
+
+from fleet.analysis.findings import Analysis
+from fleet.image.filetree import FileTree
+from fleet.image.packages.package import Package
+
+_INSTALL = re.compile(r"(?:apt-get|apt|aptitude|apk)\s([^&|;\n]{1,8000})")
+_NAME = re.compile(r"[a-z0-9][a-z0-9+.-]{1,80}")
+_VERSIONED = re.compile(r"(?::[a-z0-9]+)?(?:[=~<>/].*)?$")
+
+# Needed to build or to fetch, not to serve. What a health check or a script names is found by the gates.
+_BUILD_TOOLS_WORDS = (
+    "autoconf automake bash-completion binutils bison build-essential bzip2 cargo clang cmake curl dh-python "
+    "dirmngr dpkg-dev flex g++ gcc gdb gfortran git git-core gnupg gnupg2 gpg less libtool llvm lsb-release lsof "
+    "m4 make man-db meson musl-dev nano ninja-build patch pkg-config pkgconf python-dev python3 python3-dev "
+    "python3-pip python3-setuptools python3-venv python3-wheel rustc software-properties-common strace sudo swig "
+    "unzip vim vim-tiny wget xz-utils zip apt-transport-https apt-utils ca-certificates tzdata locales procps"
+)
+BUILD_TOOLS = frozenset(_BUILD_TOOLS_WORDS.split())
+# A static site's or a front end's tools: kept by name in a note, never installed again on their own.
+_DEVELOPMENT = re.compile(
+    r".*-dev$|.*-dev-bin$|.*-doc$|.*-dbg$|^(?:gcc|g\+\+|cpp|clang|llvm|libstdc\+\+|libgcc)-\d.*$|^linux-headers.*"
+)
+_SUBCOMMANDS = frozenset({"install", "add"})
+
+
+def installed_by(steps: Iterable[str]) -> tuple[str, ...]:
+    """Names of the system packages that RUN steps install, in order, without versions and options."""
+    found: dict[str, None] = {}
+    for step in steps:
+        for call in _INSTALL.findall(step[:64_000].replace("\\\n", " ")):
+            for name in _named(call.split()):
+                found[name] = None
+    return tuple(found)
+
+
+def _named(words: Sequence[str]) -> Iterable[str]:
+    start = next((i for i, word in enumerate(words) if word in _SUBCOMMANDS), None)
+    if start is None or any(word in ("--virtual", "-t") or word.startswith("--virtual=") for word in words):
+        return
+    for word in words[start + 1 :]:
+        name = _VERSIONED.sub("", word)
+        if not word.startswith("-") and _NAME.fullmatch(name):
+            yield name
+
+
+def is_build_tool(name: str) -> bool:
+    return name in BUILD_TOOLS or _DEVELOPMENT.match(name) is not None
+
+
+def dependency_closure(analysis: Analysis, names: Iterable[str], present: frozenset[str]) -> tuple[Package, ...]:
+    """The packages that installing ``names`` brings, without those that are ``present`` already."""
+    known: Mapping[str, Package] = {p.name: p for p in analysis.packages if p.ecosystem in ("deb", "apk")}
+    wanted, found = list(names), dict[str, Package]()
+    while wanted:
+        name = wanted.pop()
+        package = known.get(name)
+        if package is None or name in found or name in present:
+            continue
+        found[name] = package
+        wanted += [_VERSIONED.sub("", alternative.split()[0]) for alternative in package.depends if alternative.split()]
+    return tuple(found[name] for name in sorted(found))
+
+
+def has_foreign_sources(tree: FileTree) -> bool:
+    """Whether packages may come from elsewhere than the distribution, so that its archive may not have them."""
+    own = ("debian.sources", "ubuntu.sources")
+    sources = tree.under("etc/apt/sources.list.d")
+    return any(node.entry.kind == "file" and posixpath.basename(path) not in own for path, node in sources)
