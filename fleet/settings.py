@@ -14,6 +14,7 @@ from pathlib import Path
 
 import environ
 from cryptography.fernet import Fernet
+from kombu.entity import Queue
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = environ.FileAwareEnv()
@@ -79,6 +80,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
+    "dashboard.security.ContentSecurityPolicyMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -128,6 +130,15 @@ CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
 CELERY_BEAT_MAX_LOOP_INTERVAL = 5  # seconds until an admin's new schedule is noticed
 CELERY_TIMEZONE = TIME_ZONE = env.str("TIME_ZONE", default="UTC")
 CELERY_TASK_DEFAULT_QUEUE = "scan"
+# One queue a kind of work, so that one slow registry never blocks the others. A worker takes all of them unless -Q
+# says otherwise.
+CELERY_TASK_QUEUES = [Queue(name, routing_key=name) for name in ("discovery", "scan", "index", "verify")]
+CELERY_TASK_ROUTES = {
+    "fleet.tasks.scan_registry": {"queue": "discovery"},
+    "fleet.tasks.run": {"queue": "discovery"},
+    "fleet.tasks.scan_one_service": {"queue": "scan"},
+    "fleet.tasks.reconsider": {"queue": "index"},
+}
 
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},

@@ -23,6 +23,12 @@ class Layer(models.Model):
         return self.digest
 
 
+class ImageQuerySet(models.QuerySet["Image"]):
+    def bodiless(self) -> ImageQuerySet:
+        """Without the stored manifests and configs, which only a new analysis reads."""
+        return self.defer("manifest", "config")
+
+
 class Image(models.Model):
     """One manifest by digest. ``unpacked_bytes`` is null until every layer was indexed."""
 
@@ -35,6 +41,8 @@ class Image(models.Model):
     manifest = models.BinaryField()
     config = models.BinaryField()
     layers = models.ManyToManyField(Layer, through="ImageLayer", related_name="images")
+
+    objects = ImageQuerySet.as_manager()
 
     def __str__(self) -> str:
         return self.digest

@@ -9,6 +9,10 @@ from django_celery_beat.models import CrontabSchedule, IntervalSchedule, Periodi
 from fleet.models.secret import SecretField
 
 
+def _lines(text: str) -> tuple[str, ...]:
+    return tuple(line.strip() for line in text.splitlines() if line.strip())
+
+
 class Registry(models.Model):
     """Where images are kept. A row without schedule is scanned on demand only."""
 
@@ -77,3 +81,11 @@ class Registry(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def includes(self) -> tuple[str, ...]:
+        return _lines(self.include)
+
+    @property
+    def excludes(self) -> tuple[str, ...]:
+        return _lines(self.exclude)

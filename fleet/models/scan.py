@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from django.db import models
 from django.utils import timezone
 
 from fleet.models.registry import Registry
 from fleet.models.service import Service
 
+STALE_AFTER = timedelta(minutes=30)
+
 
 class ScanQuerySet(models.QuerySet["Scan"]):
     def active(self) -> ScanQuerySet:
         return self.filter(status__in=(Scan.Status.QUEUED, Scan.Status.RUNNING))
 
+    def stale(self) -> ScanQuerySet:
+        """Scans that no worker moved for so long that none will."""
+        return self.active().filter(progress_at__lt=timezone.now() - STALE_AFTER)
+
 
 class Scan(models.Model):
-    """Counts are of this run alone. It is over when every one of its ``services`` is done."""
+    """Counts are of this run alone. It is over when every one of its ``services`` is done. ``services_failed`` are
+    those of which no tag could be read; ``progress_at`` moves whenever a worker gets something done."""
 
     class Status(models.TextChoices):
         QUEUED = "queued"
@@ -36,9 +45,11 @@ class Scan(models.Model):
     message = models.TextField(blank=True, help_text="Why it failed, in a sentence.")
     queued_at = models.DateTimeField(auto_now_add=True)
     started_at = models.DateTimeField(null=True)
+    progress_at = models.DateTimeField(default=timezone.now)
     finished_at = models.DateTimeField(null=True)
     services = models.PositiveIntegerField(default=0)
     services_done = models.PositiveIntegerField(default=0)
+    services_failed = models.PositiveIntegerField(default=0)
     tags = models.PositiveIntegerField(default=0)
     snapshots = models.PositiveIntegerField(default=0)
     layers_indexed = models.PositiveIntegerField(default=0)
@@ -64,15 +75,21 @@ class Scan(models.Model):
 
 
 class ScanError(models.Model):
-    """One thing that could not be read, in a sentence that never holds a credential."""
+    """One thing that could not be read, in a sentence that never holds a credential; or, as a notice, one that was
+    left out for a good reason: a tag that is no image, a repository without tags."""
+
+    class Level(models.TextChoices):
+        ERROR = "error"
+        NOTICE = "notice"
 
     scan = models.ForeignKey(Scan, models.CASCADE, related_name="errors")
     repository = models.CharField(max_length=255, blank=True)
     tag = models.CharField(max_length=128, blank=True)
     message = models.TextField()
+    level = models.CharField(max_length=10, choices=Level, default=Level.ERROR)
 
     class Meta:
-        ordering = ["pk"]
+        ordering = ["level", "pk"]
 
     def __str__(self) -> str:
         return self.message

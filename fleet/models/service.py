@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from django.db import models
-from django.db.models import F
+from django.db.models import F, Max
 
 from fleet.models.image import Image
 from fleet.models.registry import Registry
@@ -25,6 +25,10 @@ class Service(models.Model):
 
     ``savings_*`` come from the recommended suggestion, else from what the rules found; ``savings_source`` says
     which. Both are estimates. ``sparkline`` holds the compressed bytes of the last snapshots, oldest first.
+
+    ``checked_at`` is the last time its tags were read, ``last_scan`` the scan that was done with it last, well or
+    badly: it makes a task that is delivered twice count once. ``skipped`` remembers tags that are no images as
+    {tag: [digest, what it is]}, so that they too cost one HEAD.
     """
 
     class SavingsSource(models.TextChoices):
@@ -48,6 +52,8 @@ class Service(models.Model):
     first_seen_at = models.DateTimeField(auto_now_add=True)
     checked_at = models.DateTimeField(null=True)
     gone_at = models.DateTimeField(null=True)
+    last_scan = models.ForeignKey("Scan", models.SET_NULL, null=True, editable=False, related_name="+")
+    skipped = models.JSONField(default=dict, editable=False)
 
     snapshot = models.ForeignKey("Snapshot", models.SET_NULL, null=True, related_name="+")
     runtime = models.CharField(max_length=20, blank=True, db_index=True)
@@ -78,9 +84,10 @@ class Service(models.Model):
 
 class SnapshotQuerySet(models.QuerySet["Snapshot"]):
     def latest_by_tag(self, service_id: int) -> dict[str, Snapshot]:
-        """For each tag of a service the snapshot that was taken last, with its image."""
-        newest = self.filter(service_id=service_id).select_related("image").order_by("pk")
-        return {snapshot.tag: snapshot for snapshot in newest}
+        """For each tag of a service the snapshot that was seen last, with its image but for the stored bodies."""
+        newest = self.filter(service_id=service_id).order_by().values("tag").annotate(newest=Max("pk")).values("newest")
+        rows = self.filter(pk__in=newest).select_related("image").defer("image__manifest", "image__config")
+        return {snapshot.tag: snapshot for snapshot in rows}
 
 
 class Snapshot(models.Model):

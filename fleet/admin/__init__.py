@@ -1,0 +1,14 @@
+"""The Django admin: where registries, policies and what people say of services are kept. Scans are for reading."""
+
+from django.contrib import admin
+
+from fleet.admin.policy import SizePolicyAdmin
+from fleet.admin.registry import RegistryAdmin
+from fleet.admin.scan import ScanAdmin
+from fleet.admin.service import ServiceAdmin
+
+__all__ = ["RegistryAdmin", "ScanAdmin", "ServiceAdmin", "SizePolicyAdmin"]
+
+admin.site.site_header = "Plimsoll administration"
+admin.site.site_title = "Plimsoll"
+admin.site.index_title = "Registries, policies, services"

@@ -1,0 +1,61 @@
+"""Services: people say who owns one, how many replicas run and how it is built; all else comes from scans."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from django.contrib import admin
+from django.db import transaction
+from django.http import HttpRequest
+from kombu.exceptions import OperationalError
+
+from fleet import snapshots, tasks
+from fleet.models import Service
+
+log = logging.getLogger(__name__)
+EDITABLE = ("owner", "weight", "dockerfile")
+SHOWN = (
+    "registry",
+    "repository",
+    "platform",
+    "runtime",
+    "runtime_version",
+    "compressed_bytes",
+    "unpacked_bytes",
+    "savings_compressed_bytes",
+    "savings_unpacked_bytes",
+    "policy_state",
+    "first_seen_at",
+    "checked_at",
+    "gone_at",
+)
+
+
+@admin.register(Service)
+class ServiceAdmin(admin.ModelAdmin):
+    list_display = ("repository", "registry", "owner", "weight", "runtime", "policy_state", "gone_at")
+    list_filter = ("registry", "runtime", "policy_state")
+    list_select_related = ("registry",)
+    search_fields = ("repository", "owner")
+    show_full_result_count = False
+    fieldsets = ((None, {"fields": EDITABLE}), ("From scans", {"fields": SHOWN}))
+    readonly_fields = SHOWN
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def save_model(self, request: HttpRequest, obj: Service, form: Any, change: bool) -> None:
+        """Only what was edited: a scan may be writing the other columns."""
+        obj.save(update_fields=EDITABLE)
+        if "owner" in form.changed_data:
+            snapshots.apply_policies(Service.objects.filter(pk=obj.pk))
+        if "dockerfile" in form.changed_data:
+            transaction.on_commit(lambda: _reconsider(obj.pk))
+
+
+def _reconsider(service_id: int) -> None:
+    try:
+        tasks.reconsider.delay(service_id)
+    except OperationalError:
+        log.exception("Service %s is judged by its new Dockerfile at its next change only", service_id)

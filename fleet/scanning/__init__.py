@@ -1,0 +1,33 @@
+"""The one orchestrator of a scan: all reads, then pure functions, then one write.
+
+1. ``start`` makes the row, unless a scan of the registry is under way.
+2. ``discover`` lists the registry's repositories and brings its services in line; a registry that cannot be read ends
+   the scan here, with the sentence that says why.
+3. ``scan_service``, for each service: HEAD the selected tags. A digest that is known ends there. Else the manifest by
+   digest and the config; of the newest image the layers, each read once for the whole fleet. Then analysis,
+   suggestions, and one transaction through ``fleet.snapshots``.
+4. ``finish`` closes the scan when its last service is done.
+
+Every step is keyed by digest and may be repeated: killed anywhere, a scan resumes without loss or double counting.
+``run_scan`` does 2 to 4 in this process; ``fleet.tasks`` spreads them over workers.
+"""
+
+from fleet.scanning.connection import connect, try_connection
+from fleet.scanning.discovery import discover
+from fleet.scanning.lifecycle import begin, fail, finish, start
+from fleet.scanning.one_service import reconsider, scan_service
+from fleet.scanning.synchronous import Progress, run_scan
+
+__all__ = [
+    "Progress",
+    "begin",
+    "connect",
+    "discover",
+    "fail",
+    "finish",
+    "reconsider",
+    "run_scan",
+    "scan_service",
+    "start",
+    "try_connection",
+]

@@ -1,0 +1,97 @@
+"""Step 5 of a service: from the layers of its newest image to findings and suggestions."""
+
+from __future__ import annotations
+
+import time
+from functools import lru_cache
+
+from fleet.analysis.analyse import RULESET, analyse
+from fleet.analysis.findings import Analysis
+from fleet.dockerfile.bases import Bases, RegistryBases, parse_mirrors
+from fleet.dockerfile.suggest import suggest
+from fleet.dockerfile.suggestion import Mode, NothingToSuggest, Suggestion, Tier
+from fleet.image.loading import LoadedImage, ResolvedImage, assemble, resolve_image
+from fleet.models import Image, Service
+from fleet.oci.errors import InvalidResponse, RegistryError
+from fleet.oci.manifest import Descriptor, Index, Platform, parse_config, parse_manifest
+from fleet.oci.sources import Source
+from fleet.scanning.layers import LayerReader, stored_layer
+from fleet.snapshots import Judgement, Obstacle, store_layers
+
+MODES: tuple[Mode, ...] = ("repack", "rebuild")
+TIER: Tier = "slim"
+
+
+def is_judged(service: Service, image: Image | ResolvedImage) -> bool:
+    """Whether the present rules had their say on this image, and the service its suggestions."""
+    if not isinstance(image, Image):
+        return False
+    return service.suggestions.filter(image=image, image__analysis__ruleset=RULESET).exists()
+
+
+def weigh(image: Image | ResolvedImage, reader: LayerReader) -> LoadedImage:
+    """An image with all its layers, of which only the unknown are read. Raises RegistryError."""
+    resolved = restore(image) if isinstance(image, Image) else image
+    store_layers([resolved])
+    layers = resolved.manifest.layers
+    indexes = reader.read(layers)
+    return assemble(reader.source.name, resolved, tuple(indexes[layer.digest] for layer in layers))
+
+
+def recall(image: Image, name: str) -> LoadedImage | None:
+    """A stored image without asking anybody; None unless every layer of it is known."""
+    resolved = restore(image)
+    indexes = [stored_layer(layer) for layer in resolved.manifest.layers]
+    known = tuple(index for index in indexes if index is not None)
+    return assemble(name, resolved, known) if len(known) == len(indexes) else None
+
+
+def restore(image: Image) -> ResolvedImage:
+    """A stored image as it was when it was read."""
+    body, config = bytes(image.manifest), bytes(image.config)
+    manifest = parse_manifest(body, image.media_type)
+    if isinstance(manifest, Index):
+        raise InvalidResponse(f"What is stored of {image.digest} is an index, not an image. Scan its service again.")
+    return ResolvedImage(
+        descriptor=Descriptor(image.media_type, image.digest, len(body)),
+        manifest_body=body,
+        manifest=manifest,
+        config_body=config,
+        config=parse_config(config),
+    )
+
+
+def judge(service: Service, image: LoadedImage) -> Judgement:
+    """The rules' word on an image, and a suggestion or the reason why there is none in each mode."""
+    analysis = analyse(image)
+    bases = bases_of(service)
+    return Judgement(image, analysis, tuple(_offer(service, image, analysis, mode, bases) for mode in MODES))
+
+
+def bases_of(service: Service) -> Bases:
+    """Where the service's Dockerfile may start from. What registries said of bases holds for an hour, for every
+    service of this process."""
+    registry = service.registry
+    return _bases(registry.base_mirrors, service.platform, registry.plain_http, int(time.monotonic() // 3600))
+
+
+@lru_cache(maxsize=8)
+def _bases(mirrors: str, platform: str, plain_http: bool, hour: int) -> RegistryBases:
+    return RegistryBases(
+        parse_mirrors(mirrors.splitlines()),
+        platform=Platform.parse(platform),
+        plain_http=plain_http,
+        load=_load_base,
+    )
+
+
+def _load_base(source: Source, digest: str, platform: Platform) -> LoadedImage:
+    """A base's layers are read once for the fleet too; services that are built on it share some."""
+    return weigh(resolve_image(source, digest, platform), LayerReader(source, lambda: None))
+
+
+def _offer(service: Service, image: LoadedImage, analysis: Analysis, mode: Mode, bases: Bases) -> Suggestion | Obstacle:
+    try:
+        return suggest(image, analysis, mode=mode, tier=TIER, bases=bases, dockerfile=service.dockerfile or None)
+    except (NothingToSuggest, RegistryError) as obstacle:
+        return Obstacle(mode, TIER, str(obstacle))

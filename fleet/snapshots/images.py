@@ -1,0 +1,72 @@
+"""Images and layers by digest. Everything here may be written twice, by anyone, with the same outcome."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from django.db.models import Count, Q, Sum
+
+from fleet.image.loading import LoadedImage, ResolvedImage
+from fleet.models import Image, ImageLayer, Layer, Snapshot
+from fleet.snapshots.records import creation_date
+from fleet.snapshots.text import storable
+
+
+def store_layers(images: Iterable[ResolvedImage]) -> None:
+    """A row for each layer that has none. Sorted, so that two writers never wait for each other in a circle."""
+    layers = {layer.digest: layer for image in images for layer in image.manifest.layers}
+    rows = [
+        Layer(digest=digest, media_type=storable(layer.media_type, 255), compressed_bytes=layer.size_bytes)
+        for digest, layer in sorted(layers.items())
+    ]
+    Layer.objects.bulk_create(rows, ignore_conflicts=True)
+
+
+def store_images(images: Iterable[ResolvedImage], weighed: Mapping[str, LoadedImage]) -> dict[str, Image]:
+    """The rows of these images by digest, made where they were missing, with their layers in order."""
+    by_digest = {image.descriptor.digest: image for image in images}
+    if not by_digest:
+        return {}
+    store_layers(by_digest.values())
+    rows = [_row(image, weighed.get(digest)) for digest, image in sorted(by_digest.items())]
+    Image.objects.bulk_create(rows, ignore_conflicts=True)
+    stored = {image.digest: image for image in Image.objects.bodiless().filter(digest__in=by_digest)}
+    _store_order(stored, by_digest)
+    return stored
+
+
+def _row(image: ResolvedImage, weighed: LoadedImage | None) -> Image:
+    """``weighed`` matters where layers are stored uncompressed: only reading them tells what a pull would move."""
+    return Image(
+        digest=image.descriptor.digest,
+        media_type=storable(image.manifest.media_type, 255),
+        platform=storable(str(image.config.platform), 50),
+        created_at=creation_date(image),
+        compressed_bytes=weighed.sizes.compressed_bytes if weighed else image.manifest.compressed_bytes,
+        manifest=image.manifest_body,
+        config=image.config_body,
+    )
+
+
+def _store_order(stored: Mapping[str, Image], images: Mapping[str, ResolvedImage]) -> None:
+    wanted = {layer.digest for image in images.values() for layer in image.manifest.layers}
+    keys = dict(Layer.objects.filter(digest__in=wanted).values_list("digest", "pk"))
+    rows = [
+        ImageLayer(image=stored[digest], layer_id=keys[layer.digest], position=position)
+        for digest, image in sorted(images.items())
+        for position, layer in enumerate(image.manifest.layers)
+    ]
+    ImageLayer.objects.bulk_create(rows, ignore_conflicts=True)
+
+
+def fill_unpacked(service_id: int) -> None:
+    """Give an unpacked size to the service's images, and to their snapshots, once every layer was read."""
+    images = Image.objects.filter(
+        pk__in=Snapshot.objects.filter(service_id=service_id).order_by().values("image_id"), unpacked_bytes__isnull=True
+    ).annotate(
+        unread=Count("imagelayer", filter=Q(imagelayer__layer__unpacked_bytes__isnull=True)),
+        total_bytes=Sum("imagelayer__layer__unpacked_bytes"),
+    )
+    for pk, total_bytes in images.filter(unread=0).order_by("pk").values_list("pk", "total_bytes"):
+        Image.objects.filter(pk=pk).update(unpacked_bytes=total_bytes or 0)
+        Snapshot.objects.filter(image_id=pk).update(unpacked_bytes=total_bytes or 0)

@@ -1,0 +1,124 @@
+"""What rules and recipes said of an image, as rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from fleet.analysis import findings as facts
+from fleet.analysis.redaction import redact
+from fleet.dockerfile import suggestion as offers
+from fleet.models import Analysis, Finding, Image, Service, Suggestion
+from fleet.snapshots.records import Obstacle
+from fleet.snapshots.text import storable
+
+
+def store_analysis(image: Image, analysis: facts.Analysis) -> None:
+    """The analysis of an image in place of the one before, findings and all."""
+    reclaimable = analysis.reclaimable
+    row, _ = Analysis.objects.update_or_create(
+        image=image,
+        defaults={
+            "ruleset": analysis.ruleset,
+            "runtime": analysis.runtime.name,
+            "runtime_version": storable(analysis.runtime.version, 50),
+            "runtime_evidence": storable(analysis.runtime.evidence, 255),
+            "base_layers": sum(layer.base for layer in analysis.layers),
+            "reclaimable_unpacked_bytes": reclaimable.unpacked_bytes,
+            "reclaimable_compressed_bytes": reclaimable.compressed_bytes,
+            "packages": [
+                {
+                    "ecosystem": package.ecosystem,
+                    "name": storable(package.name),
+                    "version": storable(package.version),
+                    "bytes": package.unpacked_bytes,
+                }
+                for package in analysis.packages
+            ],
+        },
+    )
+    row.findings.all().delete()
+    Finding.objects.bulk_create(_finding(row, finding, analysis.layers) for finding in analysis.findings)
+
+
+def _finding(row: Analysis, finding: facts.Finding, layers: tuple[facts.LayerFacts, ...]) -> Finding:
+    layer = layers[finding.layer]
+    return Finding(
+        analysis=row,
+        rule=finding.rule,
+        title=storable(finding.title, 200),
+        advice=storable(finding.advice),
+        unpacked_bytes=finding.sizes.unpacked_bytes,
+        compressed_bytes=finding.sizes.compressed_bytes,
+        layer=finding.layer,
+        created_by=storable(redact(layer.created_by)),
+        base=layer.base,
+        paths=[storable(path) for path in finding.paths],
+        path_count=finding.path_count,
+    )
+
+
+def store_offers(service: Service, image: Image, made: Iterable[offers.Suggestion | Obstacle]) -> None:
+    """One row a mode and tier, kept under its key so that a link to a Dockerfile stays good; others go."""
+    made = tuple(made)
+    best = _best(made)
+    for offer in made:
+        Suggestion.objects.update_or_create(
+            service=service,
+            mode=offer.mode,
+            tier=offer.tier,
+            defaults={**_columns(offer), "image": image, "recommended": offer is best},
+        )
+    kept = {(offer.mode, offer.tier) for offer in made}
+    for row in service.suggestions.all():
+        if (row.mode, row.tier) not in kept:
+            row.delete()
+
+
+def _best(made: tuple[offers.Suggestion | Obstacle, ...]) -> offers.Suggestion | None:
+    """The usable suggestion that takes most off a pull."""
+    useful = (
+        offer
+        for offer in made
+        if isinstance(offer, offers.Suggestion) and offer.usable and offer.savings.compressed_bytes > 0
+    )
+    return max(useful, key=lambda offer: offer.savings.compressed_bytes, default=None)
+
+
+def _columns(offer: offers.Suggestion | Obstacle) -> dict[str, object]:
+    if isinstance(offer, Obstacle):
+        return {**_NOTHING, "obstacle": storable(offer.reason)}
+    return {
+        "dockerfile": storable(offer.dockerfile),
+        "obstacle": "",
+        "base_reference": storable(offer.base.reference, 500),
+        "base_digest": offer.base.digest or "",
+        "base_source": offer.base.source,
+        "base_unpacked_bytes": offer.base.sizes.unpacked_bytes,
+        "base_compressed_bytes": offer.base.sizes.compressed_bytes,
+        "before_unpacked_bytes": offer.before.unpacked_bytes,
+        "before_compressed_bytes": offer.before.compressed_bytes,
+        "after_unpacked_bytes": offer.after.unpacked_bytes,
+        "after_compressed_bytes": offer.after.compressed_bytes,
+        "gates": [{"name": gate.name, "passed": gate.passed, "detail": storable(gate.detail)} for gate in offer.gates],
+        "reasons": [storable(reason) for reason in offer.reasons],
+        "notes": [storable(note) for note in offer.notes],
+        "usable": offer.usable,
+    }
+
+
+_NOTHING: dict[str, object] = {
+    "dockerfile": "",
+    "base_reference": "",
+    "base_digest": "",
+    "base_source": "",
+    "base_unpacked_bytes": None,
+    "base_compressed_bytes": None,
+    "before_unpacked_bytes": None,
+    "before_compressed_bytes": None,
+    "after_unpacked_bytes": None,
+    "after_compressed_bytes": None,
+    "gates": [],
+    "reasons": [],
+    "notes": [],
+    "usable": False,
+}

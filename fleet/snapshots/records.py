@@ -1,0 +1,90 @@
+"""Values that a scan hands to the writer: what one service showed, and what was made of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from fleet.analysis.findings import Analysis
+from fleet.dockerfile.suggestion import Mode, Suggestion, Tier
+from fleet.image.loading import LoadedImage, ResolvedImage
+from fleet.models import Image
+
+EPOCH = datetime(1970, 1, 2, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class SeenTag:
+    """A tag that is an image. ``image`` is its row where it is stored, else what was just read."""
+
+    tag: str
+    head_digest: str
+    image: Image | ResolvedImage
+
+    @property
+    def digest(self) -> str:
+        return self.image.digest if isinstance(self.image, Image) else self.image.descriptor.digest
+
+    @property
+    def created_at(self) -> datetime | None:
+        if isinstance(self.image, Image):
+            return self.image.created_at
+        return creation_date(self.image)
+
+
+def creation_date(resolved: ResolvedImage) -> datetime | None:
+    """The date in the config; None where the builder left it out or wrote a zero (Go's year 1, Unix's 1970)."""
+    created = resolved.config.created
+    if created is None:
+        return None
+    aware = created if created.tzinfo else created.replace(tzinfo=UTC)
+    return aware if aware > EPOCH else None
+
+
+@dataclass(frozen=True, slots=True)
+class Obstacle:
+    """Why nothing is offered in one mode, a sentence."""
+
+    mode: Mode
+    tier: Tier
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What rules and recipes say of a service's newest image."""
+
+    image: LoadedImage
+    analysis: Analysis
+    offers: tuple[Suggestion | Obstacle, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Remark:
+    """A sentence for the scan's page. ``is_error`` False: it was left out for a good reason."""
+
+    message: str
+    tag: str = ""
+    is_error: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """All that one scan learned of one service.
+
+    ``tags`` come newest version first, ``newest`` is the one that the service is judged by. ``judgement`` is None
+    where the stored one still holds or none could be made. ``weighed`` are images whose layers were read, by digest.
+    ``skipped`` are tags that are no images: {tag: [head digest, what it is]}. ``failed``: no tag could be read.
+    """
+
+    tags: tuple[SeenTag, ...] = ()
+    newest: SeenTag | None = None
+    judgement: Judgement | None = None
+    weighed: Mapping[str, LoadedImage] = field(default_factory=dict)
+    remarks: tuple[Remark, ...] = ()
+    skipped: Mapping[str, list[str]] = field(default_factory=dict)
+    failed: bool = False
+    layers_indexed: int = 0
+    requests: int = 0
+    received_bytes: int = 0

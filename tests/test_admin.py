@@ -1,0 +1,319 @@
+"""The admin: registries whose secrets stay secret, buttons, policies, and what people may change of a service."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.contrib.admin.models import LogEntry
+from django.contrib.auth.models import Permission, User
+from django.contrib.messages import get_messages
+from django.test import Client
+from django.urls import reverse
+from django_celery_beat.models import IntervalSchedule, PeriodicTask
+
+from fleet.admin.size_field import parse_size, show_size
+from fleet.celery import app
+from fleet.models import Registry, Scan, Service, SizePolicy, Violation
+from tests.fakes.pushable import PushableRegistry, day, image
+
+pytestmark = pytest.mark.django_db
+SECRET = "hunter2-t0ken"
+
+
+@pytest.fixture(autouse=True)
+def _plain_http(settings) -> Iterator[None]:
+    settings.SECURE_SSL_REDIRECT = False
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+    app.conf.task_always_eager = True
+    yield
+    app.conf.task_always_eager = False
+
+
+@pytest.fixture
+def server() -> Iterator[PushableRegistry]:
+    with PushableRegistry({"team/app": {"1": image(day(0))}}, credentials=("robot", SECRET)) as registry:
+        yield registry
+
+
+def form(url: str, **changes: Any) -> dict[str, Any]:
+    values = {
+        "name": "Hub",
+        "kind": "distribution",
+        "url": url,
+        "enabled": "on",
+        "username": "robot",
+        "secret": SECRET,
+        "all_repositories": "on",
+        "include": "",
+        "exclude": "",
+        "tag_pattern": "*",
+        "history_tags": "12",
+        "platform": "linux/amd64",
+        "base_mirrors": "",
+        "concurrency": "4",
+        "crontab": "",
+        "interval": "",
+    }
+    return {name: value for name, value in {**values, **changes}.items() if value is not None}
+
+
+def add(client: Client, url: str, **changes: Any) -> Registry:
+    answer = client.post(reverse("admin:fleet_registry_add"), form(url, **changes))
+    assert answer.status_code == 302, errors(answer)
+    return Registry.objects.get()
+
+
+def change(client: Client, registry: Registry, **changes: Any) -> Any:
+    return client.post(
+        reverse("admin:fleet_registry_change", args=[registry.pk]), form(**{"url": registry.url, **changes})
+    )
+
+
+def errors(answer: Any) -> str:
+    return json.dumps(answer.context["adminform"].form.errors) if answer.context else ""
+
+
+def said(answer: Any) -> str:
+    return "\n".join(str(message) for message in get_messages(answer.wsgi_request))
+
+
+class TestSecret:
+    def test_it_is_kept_and_never_shown(self, admin_client: Client) -> None:
+        registry = add(admin_client, "https://registry.example.com")
+        assert registry.secret == SECRET
+        for page in (
+            reverse("admin:fleet_registry_change", args=[registry.pk]),
+            reverse("admin:fleet_registry_changelist"),
+            reverse("admin:fleet_registry_history", args=[registry.pk]),
+        ):
+            answer = admin_client.get(page)
+            assert answer.status_code == 200
+            assert SECRET not in answer.content.decode()
+        assert not any(SECRET in entry.change_message for entry in LogEntry.objects.all())
+
+    def test_it_is_not_sent_back_with_an_error(self, admin_client: Client) -> None:
+        answer = admin_client.post(reverse("admin:fleet_registry_add"), form("ftp://registry.example.com"))
+        assert answer.status_code == 200
+        assert SECRET not in answer.content.decode()
+
+    def test_an_empty_field_keeps_it(self, admin_client: Client) -> None:
+        registry = add(admin_client, "https://registry.example.com")
+        assert change(admin_client, registry, secret="", name="Renamed").status_code == 302
+        registry.refresh_from_db()
+        assert (registry.name, registry.secret) == ("Renamed", SECRET)
+
+    def test_a_new_one_replaces_it_and_a_tick_forgets_it(self, admin_client: Client) -> None:
+        registry = add(admin_client, "https://registry.example.com")
+        change(admin_client, registry, secret="another")
+        registry.refresh_from_db()
+        assert registry.secret == "another"
+        change(admin_client, registry, secret="", forget_secret="on")
+        registry.refresh_from_db()
+        assert registry.secret == ""
+
+    @pytest.mark.parametrize(
+        "url", ["https://evil.example.com", "http://127.0.0.1:9", "https://registry.example.com:444"]
+    )
+    def test_it_goes_to_no_other_host(self, admin_client: Client, url: str) -> None:
+        registry = add(admin_client, "https://registry.example.com")
+        answer = change(admin_client, registry, secret="", url=url)
+        assert "URL changed" in errors(answer)
+        registry.refresh_from_db()
+        assert registry.url == "https://registry.example.com"
+        assert change(admin_client, registry, secret="again", url=url).status_code == 302
+
+    def test_one_that_no_key_opens_must_be_entered_again(self, admin_client: Client, settings) -> None:
+        registry = add(admin_client, "https://registry.example.com")
+        settings.PLIMSOLL_SECRET_KEYS = ["MDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDA="]
+        assert "decrypted" in errors(change(admin_client, registry, secret=""))
+        assert change(admin_client, registry, secret="", forget_secret="on").status_code == 302
+
+
+class TestForm:
+    @pytest.mark.parametrize(
+        ("changes", "sentence"),
+        [
+            ({"url": "registry.example.com"}, "with its scheme"),
+            ({"url": "ftp://registry.example.com"}, "with its scheme"),
+            ({"url": "https://user:pass@registry.example.com"}, "no login"),
+            ({"url": "http://registry.example.com"}, "plain HTTP"),
+            ({"url": "images", "kind": "layout"}, "absolute path"),
+            ({"url": "/var/run/docker.sock", "kind": "engine"}, "where the engine listens"),
+            ({"platform": "linux"}, "OS/ARCH"),
+            ({"base_mirrors": "docker.io"}, "mirror"),
+            ({"all_repositories": None}, "at least one repository"),
+            ({"all_repositories": None, "include": "team/*"}, "exact name"),
+        ],
+    )
+    def test_a_mistake_gets_a_sentence(self, admin_client: Client, changes: dict[str, Any], sentence: str) -> None:
+        url = changes.pop("url", "https://registry.example.com")
+        answer = admin_client.post(reverse("admin:fleet_registry_add"), form(url, **changes))
+        assert answer.status_code == 200
+        assert sentence in errors(answer)
+        assert not Registry.objects.exists()
+
+    @pytest.mark.parametrize(
+        ("kind", "url"),
+        [("engine", "unix:///var/run/docker.sock"), ("layout", "/srv/images"), ("distribution", "https://docker.io")],
+    )
+    def test_every_kind_has_its_url(self, admin_client: Client, kind: str, url: str) -> None:
+        assert add(admin_client, url, kind=kind).url == url
+
+    def test_a_schedule_makes_beats_row_and_deleting_takes_it_away(self, admin_client: Client) -> None:
+        interval = IntervalSchedule.objects.create(every=5, period=IntervalSchedule.MINUTES)
+        registry = add(admin_client, "https://registry.example.com", interval=interval.pk)
+        task = PeriodicTask.objects.get()
+        assert (task.interval, json.loads(task.args), task.enabled) == (interval, [registry.pk], True)
+        change(admin_client, registry, secret="", interval=interval.pk, enabled=None)
+        assert not PeriodicTask.objects.get().enabled
+        admin_client.post(reverse("admin:fleet_registry_delete", args=[registry.pk]), {"post": "yes"})
+        assert not Registry.objects.exists()
+        assert not PeriodicTask.objects.exists()
+
+    def test_the_list_shows_the_last_scan(self, admin_client: Client) -> None:
+        registry = add(admin_client, "https://registry.example.com")
+        Scan.objects.create(registry=registry, trigger="page", status=Scan.Status.PARTIAL)
+        assert "done with errors" in admin_client.get(reverse("admin:fleet_registry_changelist")).content.decode()
+
+
+class TestButtons:
+    def press(self, client: Client, registry: Registry, name: str) -> Any:
+        return client.post(reverse(f"admin:fleet_registry_{name}", args=[registry.pk]))
+
+    def test_the_page_has_them(self, admin_client: Client, server: PushableRegistry) -> None:
+        registry = add(admin_client, server.url)
+        page = admin_client.get(reverse("admin:fleet_registry_change", args=[registry.pk])).content.decode()
+        assert reverse("admin:fleet_registry_test", args=[registry.pk]) in page
+        assert reverse("admin:fleet_registry_scan", args=[registry.pk]) in page
+
+    def test_a_good_connection_is_confirmed(self, admin_client: Client, server: PushableRegistry) -> None:
+        answer = self.press(admin_client, add(admin_client, server.url), "test")
+        assert answer.status_code == 302
+        assert "lists 1 repositories" in said(answer)
+
+    def test_a_refused_login_and_a_silent_host_are_told_apart(
+        self, admin_client: Client, server: PushableRegistry
+    ) -> None:
+        registry = add(admin_client, server.url, secret="wr0ng-s3cret")
+        refused = said(self.press(admin_client, registry, "test"))
+        assert "login" in refused
+        assert "wr0ng-s3cret" not in refused
+        Registry.objects.update(url="http://127.0.0.1:1")
+        silent = said(self.press(admin_client, registry, "test")).splitlines()[-1]
+        assert "127.0.0.1:1" in silent
+        assert "login" not in silent
+
+    def test_scan_now_scans(
+        self, admin_client: Client, server: PushableRegistry, django_capture_on_commit_callbacks
+    ) -> None:
+        registry = add(admin_client, server.url)
+        with django_capture_on_commit_callbacks(execute=True):
+            answer = self.press(admin_client, registry, "scan")
+        assert "started" in said(answer)
+        assert Scan.objects.get().status == Scan.Status.DONE
+        assert Service.objects.get().snapshot is not None
+
+    @pytest.mark.parametrize("name", ["test", "scan"])
+    def test_they_take_a_post_of_who_may_change(self, client: Client, admin_client: Client, name: str) -> None:
+        registry = add(admin_client, "http://127.0.0.1:1")
+        url = reverse(f"admin:fleet_registry_{name}", args=[registry.pk])
+        assert admin_client.get(url).status_code == 405
+        reader = User.objects.create_user("reader", password="x", is_staff=True)
+        reader.user_permissions.add(Permission.objects.get(codename="view_registry"))
+        client.force_login(reader)
+        assert client.post(url).status_code == 403
+        page = client.get(reverse("admin:fleet_registry_change", args=[registry.pk])).content.decode()
+        assert url not in page
+        assert SECRET not in page
+        assert not Scan.objects.exists()
+
+
+class TestPolicies:
+    def save(self, client: Client, **limits: str) -> Any:
+        return client.post(reverse("admin:fleet_sizepolicy_add"), {"name": "Limit", "enabled": "on", **limits})
+
+    def service(self) -> Service:
+        registry = Registry.objects.create(name="Hub", url="https://registry.example.com")
+        return Service.objects.create(
+            registry=registry, repository="team/app", platform="linux/amd64", compressed_bytes=300_000_000
+        )
+
+    def test_saving_and_deleting_flag_services_at_once(self, admin_client: Client) -> None:
+        service = self.service()
+        assert self.save(admin_client, fail_compressed_bytes="250 MB").status_code == 302
+        policy = SizePolicy.objects.get()
+        assert policy.fail_compressed_bytes == 250_000_000
+        service.refresh_from_db()
+        assert service.policy_state == Service.PolicyState.FAIL
+        assert Violation.objects.get().limit_bytes == 250_000_000
+        page = admin_client.get(reverse("admin:fleet_sizepolicy_change", args=[policy.pk])).content.decode()
+        assert 'value="250 MB"' in page
+        admin_client.post(reverse("admin:fleet_sizepolicy_delete", args=[policy.pk]), {"post": "yes"})
+        service.refresh_from_db()
+        assert service.policy_state == Service.PolicyState.NONE
+
+    def test_a_policy_without_limit_or_with_nonsense_is_refused(self, admin_client: Client) -> None:
+        assert "at least one limit" in self.save(admin_client).content.decode()
+        assert "Write a size" in self.save(admin_client, fail_compressed_bytes="big").content.decode()
+        reversed_limits = self.save(admin_client, warn_compressed_bytes="2 GB", fail_compressed_bytes="1 GB")
+        assert "Warn at less" in reversed_limits.content.decode()
+        assert not SizePolicy.objects.exists()
+
+
+class TestServices:
+    def test_people_say_owner_weight_and_dockerfile_and_no_more(
+        self, admin_client: Client, server: PushableRegistry, django_capture_on_commit_callbacks
+    ) -> None:
+        registry = add(admin_client, server.url)
+        with django_capture_on_commit_callbacks(execute=True):
+            admin_client.post(reverse("admin:fleet_registry_scan", args=[registry.pk]))
+        service = Service.objects.get()
+        before = set(service.suggestions.values_list("mode", "obstacle", "dockerfile", "made_at"))
+        url = reverse("admin:fleet_service_change", args=[service.pk])
+        assert admin_client.get(url).status_code == 200
+        SizePolicy.objects.create(name="Ledger's", owner="Ledger", fail_compressed_bytes=1)
+        with django_capture_on_commit_callbacks(execute=True):
+            answer = admin_client.post(
+                url, {"owner": "Ledger", "weight": "3", "dockerfile": "FROM python:3.11\n", "compressed_bytes": "1"}
+            )
+        assert answer.status_code == 302
+        service.refresh_from_db()
+        assert (service.owner, service.weight, service.policy_state) == ("Ledger", 3, Service.PolicyState.FAIL)
+        assert service.compressed_bytes == image(day(0)).compressed_bytes
+        assert set(service.suggestions.values_list("mode", "obstacle", "dockerfile", "made_at")) != before
+
+    def test_scans_are_for_reading(self, admin_client: Client) -> None:
+        registry = Registry.objects.create(name="Hub", url="https://registry.example.com")
+        scan = Scan.objects.create(registry=registry, trigger="page", message="It failed.")
+        scan.errors.create(repository="team/app", tag="1", message="<script>alert(1)</script>")
+        page = admin_client.get(reverse("admin:fleet_scan_change", args=[scan.pk]))
+        assert page.status_code == 200
+        assert "<script>alert" not in page.content.decode()
+        assert admin_client.get(reverse("admin:fleet_scan_add")).status_code == 403
+        for model in ("scan", "service", "sizepolicy"):
+            assert admin_client.get(reverse(f"admin:fleet_{model}_changelist")).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("text", "size_bytes"),
+    [
+        ("250 MB", 250_000_000),
+        ("1.2 GB", 1_200_000_000),
+        ("1GiB", 1 << 30),
+        ("250000000", 250_000_000),
+        ("7 b", 7),
+        (" 3 kb ", 3000),
+    ],
+)
+def test_sizes_are_read_as_people_write_them(text: str, size_bytes: int) -> None:
+    assert parse_size(text) == size_bytes
+    assert parse_size(show_size(size_bytes)) == size_bytes
+
+
+@pytest.mark.parametrize("text", ["", "MB", "-1 MB", "0", "1 XB", "1e9", "9" * 19 + " GB", "١ MB", "0.1 b"])
+def test_what_is_no_size_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="Write a size"):
+        parse_size(text)
