@@ -1,0 +1,85 @@
+"""``manage.py scan``: what it prints and how it exits."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from fleet.models import Registry, Scan, Service, Snapshot
+from tests.fakes.pushable import PushableRegistry, day, image
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def server() -> Iterator[PushableRegistry]:
+    with PushableRegistry({"team/app": {"1": image(day(0))}, "team/other": {"1": image(day(1))}}) as registry:
+        yield registry
+
+
+@pytest.fixture
+def registry(server: PushableRegistry) -> Registry:
+    return Registry.objects.create(name="Hub", url=server.url)
+
+
+def run(name: str) -> tuple[int, str, str]:
+    output, errors = io.StringIO(), io.StringIO()
+    try:
+        call_command("scan", name, stdout=output, stderr=errors)
+    except SystemExit as end:
+        return int(end.code or 0), output.getvalue(), errors.getvalue()
+    return 0, output.getvalue(), errors.getvalue()
+
+
+def test_a_registry_by_its_name(registry: Registry) -> None:
+    status, output, errors = run("Hub")
+    assert (status, errors) == (0, "")
+    assert output.splitlines()[:2] == ["1/2 team/app", "2/2 team/other"]
+    assert "2 services, 2 tags, 2 new snapshots" in output
+    assert Scan.objects.get().trigger == Scan.Trigger.COMMAND
+
+
+def test_a_service_by_its_repository(registry: Registry) -> None:
+    Service.objects.create(registry=registry, repository="team/other", platform="linux/amd64")
+    assert run("team/other")[0] == 0
+    assert Snapshot.objects.get().service.repository == "team/other"
+
+
+def test_errors_are_printed_and_change_the_exit_status(registry: Registry, server: PushableRegistry) -> None:
+    server.damage(image(day(0)).layers[1])
+    status, _, errors = run("Hub")
+    assert status == 1
+    assert errors.startswith("team/app:1: ")
+
+
+def test_a_registry_that_does_not_answer_fails(registry: Registry) -> None:
+    Registry.objects.update(url="http://127.0.0.1:1")
+    status, _, errors = run("Hub")
+    assert status == 1
+    assert "127.0.0.1:1" in errors
+
+
+def test_an_unknown_name_lists_near_ones(registry: Registry) -> None:
+    Service.objects.create(registry=registry, repository="team/app", platform="linux/amd64")
+    with pytest.raises(CommandError, match=r"Did you mean team/app\?") as end:
+        run("team/ap")
+    assert end.value.returncode == 2
+
+
+def test_a_repository_in_two_registries_is_not_guessed(registry: Registry) -> None:
+    second = Registry.objects.create(name="Spare", url="https://spare.example.com")
+    for each in (registry, second):
+        Service.objects.create(registry=each, repository="team/app", platform="linux/amd64")
+    with pytest.raises(CommandError, match="Several registries"):
+        run("team/app")
+
+
+def test_a_scan_of_another_process_is_left_to_it(registry: Registry, server: PushableRegistry) -> None:
+    Scan.objects.create(registry=registry, trigger=Scan.Trigger.SCHEDULE, status=Scan.Status.RUNNING)
+    status, _, errors = run("Hub")
+    assert status == 1
+    assert "Another process" in errors
+    assert not server.requests
