@@ -1,0 +1,1 @@
+"""What each runtime's official images and its applications are made of, one module a runtime."""
