@@ -94,7 +94,7 @@ class _Reading:
         for member in read_tar(stream, self._limits):
             self._add(member, stream)
         if not stream.offset:
-            raise CorruptLayer("it is empty")
+            raise CorruptLayer("it holds nothing")
         if self.unpacked_bytes > _LARGEST_SUM_BYTES:
             raise TooLarge("its files claim more than an exbibyte")
         stream.drain()

@@ -10,7 +10,8 @@ from collections.abc import Iterable
 
 
 class Progress:
-    """Pairs of (stored, unpacked) bytes, both counted from the start, one for each step of the inflater."""
+    """Pairs of (stored, unpacked) bytes, both counted from the start, one for each step of the inflater that put
+    something out."""
 
     __slots__ = ("_stored", "_unpacked", "stored_bytes", "unpacked_bytes")
 
@@ -22,14 +23,16 @@ class Progress:
 
     def advance(self, stored_bytes: int, unpacked_bytes: int) -> None:
         """So many more stored bytes went in, so many more unpacked ones came out."""
+        self.stored_bytes += stored_bytes
+        if not unpacked_bytes:
+            return
         self.unpacked_bytes += unpacked_bytes
-        if stored_bytes:
-            self.stored_bytes += stored_bytes
+        if self._stored[-1] == self.stored_bytes:
+            # More output of the same input: one pair, or all its bytes would fall on the first output.
+            self._unpacked[-1] = self.unpacked_bytes
+        else:
             self._stored.append(self.stored_bytes)
             self._unpacked.append(self.unpacked_bytes)
-        else:
-            # More output of the step before: one pair a step, or its bytes would all fall on the first output.
-            self._unpacked[-1] = self.unpacked_bytes
 
     def stored_positions(self, offsets: Iterable[int]) -> list[int]:
         """The stored position of each unpacked offset, interpolated. ``offsets`` must not decrease."""

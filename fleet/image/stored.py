@@ -76,4 +76,5 @@ def _index(document: dict[str, Any]) -> LayerIndex:
 
 def _elf(values: list[Any]) -> ElfFacts:
     """JSON knows no tuples."""
-    return ElfFacts(*(tuple(value) if isinstance(value, list) else value for value in values))
+    fields: list[Any] = [tuple(value) if isinstance(value, list) else value for value in values]
+    return ElfFacts(*fields)

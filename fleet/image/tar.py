@@ -10,6 +10,7 @@ https://pubs.opengroup.org/onlinepubs/9799919799/utilities/pax.html
 
 from __future__ import annotations
 
+import re
 import struct
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
@@ -28,6 +29,7 @@ _PREFIX, _STAR_PREFIX = slice(345, 500), slice(345, 476)
 _SPARSE_EXTENDED, _SPARSE_SIZE = 482, slice(483, 495)
 _SPARSE_MORE = 504
 _LARGEST_BYTES = 1 << 60
+_OCTAL = re.compile(rb"[0-7]+")
 _NO_RECORDS: Mapping[bytes, bytes] = {}
 
 _KINDS: Mapping[bytes, Kind] = {
@@ -160,8 +162,9 @@ def _member(stream: ByteStream, header: bytes, records: Mapping[bytes, bytes], b
 def _check(header: bytes, offset: int) -> None:
     """The header's checksum: the sum of its bytes with spaces for the field itself. Adler-32 sums the same bytes
     (modulo 65521) at a hundredth of the cost of adding them up here."""
+    digits = header[148:156].partition(b"\0")[0].strip()
+    expected = int(digits, 8) if _OCTAL.fullmatch(digits) else -1
     found = adler32(header[156:], adler32(b"        ", adler32(header[:148]))) & 0xFFFF
-    expected = number(header[148:156])
     if (found - 1 - expected) % 65521 == 0:
         return
     signed = sum(byte - 256 if byte > 127 else byte for byte in header[:148] + header[156:]) + 8 * 32
@@ -210,7 +213,7 @@ def pax_records(content: bytes) -> dict[bytes, bytes]:
         digits = content[at:space]
         end = at + int(digits) if space > 0 and digits.isdigit() else 0
         key, equals, value = content[space + 1 : end - 1].partition(b"=")
-        if not equals or end > len(content) or content[end - 1] != 0x0A:
+        if not equals or not space + 1 < end <= len(content) or content[end - 1] != 0x0A:
             raise CorruptLayer("an extended tar header is malformed")
         records[key] = value
         at = end
@@ -227,12 +230,9 @@ def number(field: bytes) -> int:
     digits = field.partition(b"\0")[0].strip()
     if not digits:
         return 0
-    if not digits.isdigit():
+    if not _OCTAL.fullmatch(digits):
         raise CorruptLayer("a tar header holds a number that is none")
-    try:
-        return int(digits, 8)
-    except ValueError as error:
-        raise CorruptLayer("a tar header holds a number that is none") from error
+    return int(digits, 8)
 
 
 # Owners and modes repeat for whole layers.

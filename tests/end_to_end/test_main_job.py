@@ -115,6 +115,8 @@ def test_ranking_shows_the_service_first(scanned: Fleet) -> None:
         """
 from django.contrib.auth.models import User
 from django.test import Client
+from django.test.utils import setup_test_environment
+setup_test_environment()
 client = Client(headers={"host": "localhost"})
 client.force_login(User.objects.get())
 page = client.get("/")
