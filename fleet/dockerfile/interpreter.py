@@ -41,8 +41,7 @@ class Interpreter:
         """Whether a file below the prefix belongs to the interpreter, so that every base of its minor has it."""
         rest = path[len(self.prefix) + 1 :]
         if rest.startswith("lib/python"):
-            inside = f"lib/python{self.minor}/site-packages/"
-            return not rest.startswith(inside) or rest == f"{inside}README.txt"
+            return not rest.startswith(f"lib/python{self.minor}/site-packages/")
         if rest.startswith("bin/"):
             return _OWN_PROGRAM.match(rest[4:]) is not None
         return rest.startswith(("include/", "lib/libpython", "lib/pkgconfig/", "share/man/", "share/doc/"))

@@ -55,7 +55,9 @@ def choose(request: Request, interpreter: Interpreter, base: FileTree | None, dr
     waste |= {path for path in tree.nodes if path[path.rfind("/") + 1 :] in WASTE and not path.startswith("usr/lib/")}
     gone = everything_below(tree, waste)
     paths = frozenset(path for path in chooser.chosen() if path not in gone)
-    roots = minimal_roots(tree, paths, gone)
+    # What the base has of site-packages does no harm there, and lets the directory be copied as one.
+    harmless = everything_below(tree, [interpreter.site_packages])
+    roots = minimal_roots(tree, paths, gone | harmless)
     copied = everything_below(tree, roots)
     tops = (path for path in waste if parent_of(path) not in gone and path in copied)
     return Kept(paths, roots, tuple(sorted(tops)))
@@ -135,12 +137,12 @@ def _is_cache(path: str) -> bool:
     return rest == ".cache" or first in _CACHES or f"{first}/{tail.partition('/')[0]}" in _CACHES
 
 
-def minimal_roots(tree: FileTree, kept: Set[str], gone: Set[str]) -> tuple[str, ...]:
-    """The topmost paths below which nothing lies that must not be copied, once ``gone`` is deleted."""
+def minimal_roots(tree: FileTree, kept: Set[str], ignored: Set[str]) -> tuple[str, ...]:
+    """The topmost paths below which nothing lies that must not be copied. What is ``ignored`` may lie there."""
     foreign = (
         path
         for path, node in tree.nodes.items()
-        if path not in kept and node.entry.kind != "directory" and path not in gone
+        if path not in kept and node.entry.kind != "directory" and path not in ignored
     )
     mixed = {""}
     for parent in {parent_of(path) for path in foreign}:

@@ -43,10 +43,12 @@ def remove(paths: Sequence[str]) -> str:
     return "rm -rf \\\n      " + " \\\n      ".join(paths) if paths else ""
 
 
-def install(packages: Sequence[str]) -> str:
-    """One RUN that installs Debian packages and leaves no lists behind."""
+def install(packages: Sequence[str], *, with_apk: bool = False) -> str:
+    """One RUN that installs system packages and leaves no lists behind."""
     if not packages:
         return ""
+    if with_apk:
+        return "RUN apk add --no-cache " + " ".join(sorted(packages))
     names = " \\\n      ".join(sorted(packages))
     return (
         "RUN apt-get update \\\n && apt-get install -y --no-install-recommends \\\n"

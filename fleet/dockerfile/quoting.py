@@ -14,7 +14,8 @@ from collections.abc import Sequence
 _PLAIN = re.compile(r"[A-Za-z0-9_./:@%+=,~-]+")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 _GLOB = re.compile(r"[\[*?]")
-_UNITS = (("h", 3_600_000_000_000), ("m", 60_000_000_000), ("s", 1_000_000_000), ("ms", 1_000_000), ("us", 1_000))
+_SECOND = 1_000_000_000
+_UNITS = (("h", 3600 * _SECOND), ("m", 60 * _SECOND), ("s", _SECOND))
 
 
 class Unwritable(ValueError):
@@ -72,8 +73,9 @@ def comment(text: str) -> str:
 
 
 def duration(nanoseconds: int) -> str:
-    """A time as HEALTHCHECK takes it, in the largest unit that keeps it whole."""
+    """A time as HEALTHCHECK takes it: hours, minutes or seconds where they are whole, else a fraction of seconds."""
     for unit, length in _UNITS:
         if nanoseconds % length == 0:
             return f"{nanoseconds // length}{unit}"
-    return f"{nanoseconds}ns"
+    whole, rest = divmod(nanoseconds, _SECOND)
+    return f"{whole}.{rest:09d}".rstrip("0") + "s"

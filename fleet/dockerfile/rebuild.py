@@ -17,10 +17,10 @@ from fleet.dockerfile.final_stage import assemble_stage
 from fleet.dockerfile.gates import run_gates
 from fleet.dockerfile.interpreter import Interpreter, virtual_environments
 from fleet.dockerfile.numeric_user import NUMERIC_OWNER, NUMERIC_USER, why_root
-from fleet.dockerfile.page import Page, explain, install, remove, run
+from fleet.dockerfile.page import Page, explain, remove, run
 from fleet.dockerfile.parse import Dockerfile
-from fleet.dockerfile.remarks import common_notes, package_gates, reasons, settings_gate
-from fleet.dockerfile.repack import pinned, quoted
+from fleet.dockerfile.remarks import common_notes, layers_gate, package_gates, reasons, settings_gate
+from fleet.dockerfile.repack import install_line, pinned, quoted
 from fleet.dockerfile.request import Request
 from fleet.dockerfile.run_settings import ROOT_USERS, RunSettings, run_settings
 from fleet.dockerfile.selection import Selection, bare_directories, package_paths, select
@@ -140,6 +140,7 @@ def _suggest(plan: _Plan) -> Suggestion:
         gates=(
             *run_gates(stage, tree, request.image.config, plan.config, plan.interpreter),
             *package_gates(selection),
+            layers_gate(selection.base, text),
             settings_gate(lost),
             _source_gate(plan),
         ),
@@ -173,7 +174,7 @@ def _write(plan: _Plan) -> tuple[str, tuple[str, ...]]:
     commands += make_directories(tree, bare_directories(request, selection), owner=owner)
     commands += ["ldconfig"] if selection.needs_ldconfig else []
     cleared = quoted(selection.settled.cleared, lost)
-    packages = "" if selection.packages.unavailable else install(selection.packages.wanted)
+    packages = install_line(request, selection)
 
     page = Page()
     page.add(

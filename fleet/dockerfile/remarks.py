@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from fleet.dockerfile.candidates import codename
 from fleet.dockerfile.request import Request
 from fleet.dockerfile.run_settings import secret_variables
 from fleet.dockerfile.selection import Selection
-from fleet.dockerfile.suggestion import Gate
+from fleet.dockerfile.suggestion import BaseImage, Gate
 from fleet.dockerfile.wording import listed, megabytes
 from fleet.image.sizes import Sizes
+
+_MOST_LAYERS = 127
+_USUAL_LAYERS = 6
 
 
 def reasons(request: Request, selection: Selection, taken: Sizes) -> Iterator[str]:
@@ -60,6 +64,14 @@ def package_gates(selection: Selection) -> tuple[Gate, ...]:
         "may not have them. Set the archive up in the final stage, or leave them out if the program does not call them."
     )
     return (Gate("system packages are there", False, detail),)
+
+
+def layers_gate(base: BaseImage, dockerfile: str) -> Gate:
+    """Engines stack at most 127 layers. Where the base's are unknown, a few are taken for granted."""
+    _, _, final = dockerfile.rpartition("\nFROM ")
+    own = len(re.findall(r"^(?:RUN|COPY|ADD|WORKDIR) ", final, re.MULTILINE))
+    count = own + (len(base.config.diff_ids) if base.config else _USUAL_LAYERS)
+    return Gate("layers fit", count <= _MOST_LAYERS, f"{count} layers, of {_MOST_LAYERS} that an engine can stack.")
 
 
 def settings_gate(lost: tuple[str, ...]) -> Gate:

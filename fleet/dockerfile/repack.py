@@ -8,10 +8,10 @@ from fleet.dockerfile.copying import copy_lines, make_directories
 from fleet.dockerfile.estimate import weigh, weigh_packages
 from fleet.dockerfile.final_stage import assemble_stage
 from fleet.dockerfile.gates import run_gates
-from fleet.dockerfile.interpreter import Interpreter
+from fleet.dockerfile.interpreter import Interpreter, is_musl
 from fleet.dockerfile.page import Page, install, remove, run
 from fleet.dockerfile.quoting import Unwritable, shell_word, word
-from fleet.dockerfile.remarks import common_notes, package_gates, reasons, settings_gate
+from fleet.dockerfile.remarks import common_notes, layers_gate, package_gates, reasons, settings_gate
 from fleet.dockerfile.request import Request
 from fleet.dockerfile.run_settings import ROOT_USERS, RunSettings, run_settings
 from fleet.dockerfile.selection import Selection, bare_directories, package_paths, select
@@ -40,6 +40,7 @@ def repack(request: Request, interpreter: Interpreter, base: BaseImage) -> Sugge
         gates=(
             *run_gates(stage, tree, config, config, interpreter),
             *package_gates(selection),
+            layers_gate(base, text),
             settings_gate((*settings.lost, *lost)),
         ),
         reasons=tuple(reasons(request, selection, taken)),
@@ -87,7 +88,9 @@ def _write(
     page.add("Stage 2: a small base with the same Python, and what the program needs.", [f"FROM {pinned(base)}"])
     page.add("The image has other versions of these.", [run([remove(cleared)] if cleared else [])])
     page.add("Accounts, certificates and data that the base lacks.", system)
-    page.add("System packages that the image was built with and may call when it runs.", [_install(selection)])
+    page.add(
+        "System packages that the image was built with and may call when it runs.", [install_line(request, selection)]
+    )
     page.add("Python packages, and the programs that came with them.", python)
     page.add("The application.", application)
     page.add("Shared libraries that these need and the base lacks.", libraries)
@@ -107,8 +110,10 @@ def _as_root(request: Request, line: str) -> list[str]:
     return [line] if user in ROOT_USERS or not line else ["USER 0", line, f"USER {word(user)}"]
 
 
-def _install(selection: Selection) -> str:
-    return "" if selection.packages.unavailable else install(selection.packages.wanted)
+def install_line(request: Request, selection: Selection) -> str:
+    """The RUN that installs system packages; empty where none are needed or the base may not have them."""
+    packages = selection.packages
+    return "" if packages.unavailable else install(packages.wanted, with_apk=is_musl(request.tree))
 
 
 def quoted(paths: Iterable[str], lost: list[str]) -> list[str]:

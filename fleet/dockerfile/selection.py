@@ -12,10 +12,11 @@ from fleet.dockerfile.final_stage import facts_of
 from fleet.dockerfile.history import our_steps
 from fleet.dockerfile.interpreter import Interpreter, is_musl
 from fleet.dockerfile.keeping import Kept, below, choose, parent_of
-from fleet.dockerfile.linkage import is_in_default_place, is_made_by_ldconfig, loaded_by_name, missing_libraries
+from fleet.dockerfile.linkage import is_made_by_ldconfig, loaded_by_name, missing_libraries
 from fleet.dockerfile.request import Request
 from fleet.dockerfile.suggestion import BaseImage
 from fleet.dockerfile.system_packages import dependency_closure, has_foreign_sources, installed_by, is_build_tool
+from fleet.image.packages import read_packages
 from fleet.image.packages.package import Package
 
 # What runtimes read without any file of theirs naming it.
@@ -38,8 +39,8 @@ class SystemPackages:
 @dataclass(frozen=True, slots=True)
 class Selection:
     """``kept`` is the team's; ``libraries`` and ``system`` (accounts, certificates, data) come along because the base
-    lacks them. ``linked`` are links beside the libraries that ldconfig
-    makes. ``copied`` is every path that all of these bring."""
+    lacks them. ``linked`` are links beside the libraries that ldconfig makes; ``needs_ldconfig`` says that it has to
+    run, for them or for what only the loader's cache leads to. ``copied`` is every path that all of these bring."""
 
     base: BaseImage
     settled: Settled
@@ -47,15 +48,9 @@ class Selection:
     packages: SystemPackages
     libraries: tuple[str, ...]
     linked: tuple[str, ...]
+    needs_ldconfig: bool
     system: tuple[str, ...]
     copied: frozenset[str]
-
-    @property
-    def needs_ldconfig(self) -> bool:
-        """Whether a copied library lacks its link, or lies where only the loader's cache leads to."""
-        local = (path for path in self.copied if path.startswith("usr/local/lib/") and path.count("/") == 3)
-        libraries = (path for path in (*self.libraries, *local) if ".so" in posixpath.basename(path))
-        return bool(self.linked) or any(not is_in_default_place(path) for path in libraries)
 
 
 def select(
@@ -75,16 +70,22 @@ def select(
         packages = system_packages(request, base, _owners(request, copied, libraries))
         libraries = missing_libraries(tree, copied | package_paths(request, packages.packages), base, named)
     linked = () if is_musl(tree) else tuple(path for path in libraries if is_made_by_ldconfig(tree, path))
+    needs_ldconfig = not is_musl(tree) and (bool(linked) or any(map(_is_cached, (*copied, *libraries))))
     system = tuple(_system_files(request, base))
     everything = copied | frozenset(libraries) | below(tree, system, ())
     others = tuple(path for path in libraries if path not in linked)
-    return Selection(base, settled, kept, packages, others, linked, system, everything)
+    return Selection(base, settled, kept, packages, others, linked, needs_ldconfig, system, everything)
+
+
+def _is_cached(path: str) -> bool:
+    """Whether a path is a library of the directory that the loader finds by its cache only."""
+    return path.startswith("usr/local/lib/") and path.count("/") == 3 and ".so" in path
 
 
 def system_packages(request: Request, base: BaseImage, extra: Iterable[str] = ()) -> SystemPackages:
     """The system packages of our build steps, and ``extra`` ones, as the final stage would install them."""
     asked = installed_by(step.value for step in our_steps(request.image, request.base_layers) if step.name == "RUN")
-    present = frozenset(_debian_packages(base))
+    present = frozenset(_packages_of(base))
     wanted = [name for name in dict.fromkeys((*asked, *extra)) if not is_build_tool(name) and name not in present]
     packages = dependency_closure(request.analysis, wanted, present)
     known = {package.name for package in packages}
@@ -121,12 +122,14 @@ def bare_directories(request: Request, selection: Selection) -> tuple[str, ...]:
     return tuple(sorted(path for path in kept if nodes[path].entry.kind == "directory"))
 
 
-def _debian_packages(base: BaseImage) -> Iterator[str]:
+def _packages_of(base: BaseImage) -> Iterator[str]:
     """Names of the base's system packages, from the lists that dpkg keeps of their files, or from the table."""
     if base.tree is None:
         facts = facts_of(base)
         yield from facts.packages if facts else ()
         return
+    if is_musl(base.tree):
+        yield from (package.name for package in read_packages(base.tree) if package.ecosystem == "apk")
     for path, _ in base.tree.under("var/lib/dpkg/info"):
         if path.endswith(".list"):
             yield posixpath.basename(path)[:-5].partition(":")[0]

@@ -32,7 +32,7 @@ def test_instructions_are_those_of_buildkits_parser(path):
         "<<-" in one.value for one in instructions
     )
     for one, command in zip(instructions, expected, strict=True):
-        if command.json:
+        if command.json and one.value.startswith("["):
             assert one.array == tuple(command.value)
 
 
