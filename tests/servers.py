@@ -11,6 +11,7 @@ import os
 import re
 import shutil
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
@@ -20,6 +21,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+import psycopg
 
 REPOSITORY_ROOT = Path(__file__).resolve().parent.parent
 ACCESS = re.compile(r'"(GET|HEAD|PUT|POST|PATCH|DELETE) (\S+) HTTP/[\d.]+" (\d{3})')
@@ -138,6 +141,16 @@ class Installation:
         script = f"import json\nfrom fleet.models import *\n{code}\nprint('ANSWER' + json.dumps(answer))"
         output = self.manage("shell", "--no-imports", "-c", script).stdout
         return json.loads(output.rpartition("ANSWER")[2])
+
+    def rows(self, sql: str) -> list[tuple[Any, ...]]:
+        """What a query gives, asked of the database itself: starting Django for each look would slow what is looked
+        at."""
+        url = self.env["DATABASE_URL"]
+        if url.startswith("sqlite"):
+            with contextlib.closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as connection:
+                return connection.execute(sql).fetchall()
+        with psycopg.connect(url) as postgres:
+            return postgres.execute(sql).fetchall()
 
     def start(self, *celery: str) -> None:
         """``celery -A fleet …`` until the installation closes."""

@@ -264,7 +264,8 @@ def _build_and_push(engine: docker.DockerClient, registry: DebianRegistry, check
 
 
 def _scans(fleet: Fleet, status: str) -> int:
-    return int(fleet.plimsoll.ask(f"answer = Scan.objects.filter(status='{status}').count()"))
+    ((count,),) = fleet.plimsoll.rows(f"SELECT count(*) FROM fleet_scan WHERE status = '{status}'")
+    return int(count)
 
 
 def _database() -> str:
