@@ -101,7 +101,10 @@ def _write(
 
 def _original(request: Request) -> str:
     """The image as FROM names it: by digest in a registry. An engine or a file has no digest that FROM understands."""
-    return request.image.name if request.image.compressed_estimated else request.image.reference
+    image = request.image
+    if not image.compressed_estimated:
+        return image.reference
+    return f"{image.name}:{image.tag}" if image.tag else image.name
 
 
 def _as_root(request: Request, line: str) -> list[str]:
@@ -131,8 +134,8 @@ def _notes(request: Request) -> Iterator[str]:
     config = request.image.config
     if request.image.compressed_estimated:
         yield (
-            f"The image was not read from a registry: replace {request.image.name} in the first FROM by the name "
-            "that it is pushed under."
+            f"The image was not read from a registry: {_original(request)} in the first FROM is what this engine or "
+            "archive calls it. Elsewhere, write the name that it is pushed under."
         )
     if config.user in ROOT_USERS:
         yield "The container runs as root, as before: a numeric USER would be safer."

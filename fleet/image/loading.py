@@ -11,6 +11,7 @@ from fleet.image.entries import LayerIndex
 from fleet.image.filetree import FileTree, apply_layers
 from fleet.image.layer import index_layer
 from fleet.image.sizes import Sizes
+from fleet.oci.digests import is_digest
 from fleet.oci.errors import InvalidResponse, TooLarge, UnsupportedMediaType
 from fleet.oci.manifest import (
     CONFIG_LIMIT_BYTES,
@@ -43,7 +44,8 @@ class ResolvedImage:
 
 @dataclass(frozen=True, slots=True)
 class LoadedImage:
-    """An image with the indexes of all its layers, in order. ``name`` is what FROM would say without a tag."""
+    """An image with the indexes of all its layers, in order. ``name`` is what FROM would say without a tag, ``tag``
+    the one it was asked for by, empty where that was a digest."""
 
     name: str
     descriptor: Descriptor
@@ -51,6 +53,7 @@ class LoadedImage:
     config: ImageConfig
     layers: tuple[LayerIndex, ...]
     tree: FileTree
+    tag: str = ""
 
     @property
     def reference(self) -> str:
@@ -112,10 +115,10 @@ def load_image(
     ``progress`` is told the stored bytes of each chunk as it comes, from several threads. Raises RegistryError."""
     resolved = resolve_image(source, reference, platform)
     indexes = _read_layers(source, resolved.manifest.layers, known, progress)
-    return assemble(source.name, resolved, indexes)
+    return assemble(source.name, resolved, indexes, tag="" if is_digest(reference) else reference)
 
 
-def assemble(name: str, resolved: ResolvedImage, layers: Sequence[LayerIndex]) -> LoadedImage:
+def assemble(name: str, resolved: ResolvedImage, layers: Sequence[LayerIndex], *, tag: str = "") -> LoadedImage:
     """An image from parts that are at hand. ``layers`` in the manifest's order, none left out."""
     if len(layers) != len(resolved.manifest.layers):
         raise InvalidResponse(
@@ -123,7 +126,7 @@ def assemble(name: str, resolved: ResolvedImage, layers: Sequence[LayerIndex]) -
             "Scan it again."
         )
     return LoadedImage(
-        name, resolved.descriptor, resolved.manifest, resolved.config, tuple(layers), apply_layers(layers)
+        name, resolved.descriptor, resolved.manifest, resolved.config, tuple(layers), apply_layers(layers), tag
     )
 
 

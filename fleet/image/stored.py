@@ -1,7 +1,7 @@
 """Layer indexes as bytes, to be kept in the database and read again by every later analysis.
 
 Version, newline, then JSON under zstd. Entries are columns rather than rows, and neighbouring paths share most of
-their letters: about 6 bytes an entry.
+their letters: 30 to 40 bytes an entry, texts and programs included.
 """
 
 from __future__ import annotations

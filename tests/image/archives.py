@@ -29,7 +29,7 @@ def directory(name: str, **fields: Any) -> tuple[tarfile.TarInfo, bytes]:
 
 
 def symlink(name: str, target: str) -> tuple[tarfile.TarInfo, bytes]:
-    return member(name, type=tarfile.SYMTYPE, linkname=target)
+    return member(name, type=tarfile.SYMTYPE, linkname=target, mode=0o777)
 
 
 def hardlink(name: str, target: str) -> tuple[tarfile.TarInfo, bytes]:

@@ -397,7 +397,7 @@ def realistic_tar() -> bytes:
     with tarfile.open(fileobj=buffer, mode="w") as tar:
         for package in (os.path.dirname(json.__file__), os.path.dirname(zstandard.__file__)):
             tar.add(package, arcname=os.path.basename(package))
-        for name in ("asyncio", "email", "ctypes", "unittest", "lib-dynload", "pydoc_data", "idlelib", "encodings"):
+        for name in ("asyncio", "email", "unittest", "lib-dynload", "encodings"):
             path = os.path.join(sysconfig.get_path("stdlib"), name)
             if os.path.isdir(path):
                 tar.add(path, arcname=name)

@@ -49,8 +49,14 @@ def _list_of(tree: FileTree, name: str, architecture: str) -> tuple[str, list[st
     the package."""
     for path in (f"{_INFO}/{name}.list", f"{_INFO}/{name}:{architecture}.list"):
         if path in tree.texts:
-            return path, read_lines(tree, path)
+            return path, _without_parents(read_lines(tree, path))
     return _STATUS, []
+
+
+def _without_parents(listed: list[str]) -> list[str]:
+    """Lists name every directory; where one is a symlink now (/lib), it is no file of the package."""
+    parents = {path.rpartition("/")[0] for path in listed}
+    return [path for path in listed if path not in parents]
 
 
 def _summed(tree: FileTree, path: str) -> list[str]:
