@@ -135,12 +135,11 @@ def test_links_are_made_again_and_not_followed():
 
 def test_an_image_from_an_engine_is_named_as_the_engine_names_it():
     loaded = i.service()
-    local = replace(
-        loaded, name="app", layers=(replace(loaded.layers[0], compressed_estimated=True), *loaded.layers[1:])
-    )
+    layers = (replace(loaded.layers[0], compressed_estimated=True), *loaded.layers[1:])
+    local = replace(loaded, name="app", tag="1.2", layers=layers)
     suggestion = i.repacked(local)
-    assert "FROM app AS original" in suggestion.dockerfile
-    assert any("replace app" in note for note in suggestion.notes)
+    assert "FROM app:1.2 AS original" in suggestion.dockerfile
+    assert any("app:1.2 in the first FROM" in note for note in suggestion.notes)
 
 
 def test_a_table_is_named_as_the_source_of_sizes():
