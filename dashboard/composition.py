@@ -62,7 +62,7 @@ def _steps(image: Image, count: int) -> Sequence[str]:
     except RegistryError:
         return [""] * count
     steps = layer_steps(history, count)
-    return [redact(step.created_by) for step in steps] if steps else [""] * count
+    return [redact(step.created_by or step.comment) for step in steps] if steps else [""] * count
 
 
 class StoredPackage(TypedDict):

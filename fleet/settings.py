@@ -47,7 +47,8 @@ def _write_once(path: Path, text: str) -> None:
 
 SECRET_KEY = _kept_secret("SECRET_KEY", lambda: secrets.token_urlsafe(50))
 # The first key encrypts registry credentials, all of them decrypt.
-PLIMSOLL_SECRET_KEYS = _kept_secret("PLIMSOLL_SECRET_KEYS", lambda: Fernet.generate_key().decode()).split(",")
+_keys = _kept_secret("PLIMSOLL_SECRET_KEYS", lambda: Fernet.generate_key().decode())
+PLIMSOLL_SECRET_KEYS = [key.strip() for key in _keys.split(",") if key.strip()]
 
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["127.0.0.1", "localhost", "[::1]"])
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])

@@ -285,6 +285,15 @@ class TestServices:
         assert service.compressed_bytes == image(day(0)).compressed_bytes
         assert set(service.suggestions.values_list("mode", "obstacle", "dockerfile", "made_at")) != before
 
+    def test_a_dockerfile_that_does_not_parse_is_refused_with_its_line(self, admin_client: Client) -> None:
+        registry = Registry.objects.create(name="Hub", url="https://registry.example.com")
+        service = Service.objects.create(registry=registry, repository="team/app", platform="linux/amd64")
+        url = reverse("admin:fleet_service_change", args=[service.pk])
+        answer = admin_client.post(url, {"owner": "", "weight": "1", "dockerfile": "FROM python\nno instruction\n"})
+        assert "Line 2" in answer.content.decode()
+        service.refresh_from_db()
+        assert service.dockerfile == ""
+
     def test_scans_are_for_reading(self, admin_client: Client) -> None:
         registry = Registry.objects.create(name="Hub", url="https://registry.example.com")
         scan = Scan.objects.create(registry=registry, trigger="page", message="It failed.")

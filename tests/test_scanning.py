@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
@@ -24,6 +25,7 @@ from fleet.models import (
     Violation,
 )
 from fleet.models.scan import STALE_AFTER
+from fleet.sample.build import BuiltImage, Document
 from fleet.sample.registry import Response
 from tests.fakes.pushable import BASE, PushableRegistry, artifact, day, image, raw_layer
 
@@ -233,6 +235,42 @@ class TestDamage:
         assert len(only_service().owner) <= 100
         assert any("root/.cache/pip" in path for finding in Finding.objects.all() for path in finding.paths)
 
+    def test_a_newest_tag_that_cannot_be_read_for_once_stays_the_newest(
+        self, registry: Registry, server: PushableRegistry
+    ) -> None:
+        scan(registry)
+        server.replies["/v2/team/app/manifests/1.1"] = Response(500)
+        assert scan(registry).status == Scan.Status.PARTIAL
+        service = only_service()
+        assert service.snapshot.tag == "1.1"
+        assert service.suggestions.exists()
+
+    def test_a_newest_tag_that_was_deleted_gives_way_to_the_one_before(
+        self, registry: Registry, server: PushableRegistry
+    ) -> None:
+        scan(registry)
+        server.replies["/v2/team/app/manifests/1.1"] = Response(404)
+        scan(registry)
+        assert only_service().snapshot.tag == "1.0"
+
+    def test_sizes_that_no_column_holds_fail_the_service_and_not_the_scan(
+        self, registry: Registry, server: PushableRegistry
+    ) -> None:
+        old = image(day(-1))
+        config, layers = old.document.body.split(b'"layers"')
+        huge = config + b'"layers"' + re.sub(rb'"size": ?\d+', b'"size":%d' % (2**63 - 1), layers)
+        server.push("team/app", "0.1", BuiltImage(Document(old.document.media_type, huge), old.config, old.layers))
+        done = scan(registry)
+        assert done.status == Scan.Status.FAILED
+        assert not Image.objects.exists()
+
+    def test_a_clock_that_ran_ahead_makes_no_image_the_newest_for_ever(
+        self, registry: Registry, server: PushableRegistry
+    ) -> None:
+        server.push("team/app", "0.9", image(datetime(2199, 1, 1, tzinfo=UTC)))
+        scan(registry)
+        assert only_service().snapshot.tag == "1.1"
+
 
 class TestRegistriesThatCannotBeRead:
     def test_a_web_page_is_told_from_a_registry(self, server: PushableRegistry, registry: Registry) -> None:
@@ -412,6 +450,28 @@ class TestLifecycle:
         assert (running.services_done, running.snapshots, running.status) == (1, 2, Scan.Status.DONE)
         assert not scanning.finish(running)
 
+    def test_a_scan_that_comes_back_before_it_began_starts_now(self, registry: Registry) -> None:
+        queued = scanning.start(registry, Scan.Trigger.PAGE)
+        assert scanning.begin(queued, again=True)
+        began = queued.started_at
+        assert began is not None
+        assert scanning.begin(queued, again=True)
+        assert queued.started_at == began
+
+    def test_a_fault_of_ours_in_the_listing_closes_the_scan(
+        self, registry: Registry, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def broken(self: object) -> Iterator[str]:
+            raise ZeroDivisionError("secret detail")
+
+        monkeypatch.setattr("fleet.oci.client.RegistryClient.repositories", broken)
+        running = scanning.start(registry, Scan.Trigger.PAGE)
+        scanning.begin(running)
+        assert scanning.discover(running) == ()
+        assert running.status == Scan.Status.FAILED
+        assert "ZeroDivisionError" in running.message
+        assert "secret" not in running.message
+
     def test_an_interrupted_scan_is_closed(self, registry: Registry) -> None:
         def interrupt(done: int, total: int, repository: str) -> None:
             raise KeyboardInterrupt
@@ -440,6 +500,26 @@ class TestWhatPeopleAdd:
         assert scanning.reconsider(only_service())
         assert not Suggestion.objects.filter(obstacle="old").exists()
         assert not server.requests
+
+    def test_a_dockerfile_that_does_not_parse_leaves_the_rest_of_the_judgement(self, registry: Registry) -> None:
+        Service.objects.create(
+            registry=registry, repository="team/app", platform="linux/amd64", dockerfile="no instruction\n"
+        )
+        done = scan(registry)
+        assert done.status == Scan.Status.DONE, sentences(done)
+        assert Analysis.objects.exists()
+        assert "Dockerfile" in Suggestion.objects.get(mode="rebuild").obstacle
+
+    def test_a_word_on_an_image_that_is_the_newest_no_more_changes_nothing(
+        self, registry: Registry, server: PushableRegistry, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        scan(registry)
+        stale = only_service()
+        server.push("team/app", "1.2", image(day(9), app=b"y" * 5000))
+        scan(registry)
+        offered = set(Suggestion.objects.values_list("image_id", "before_compressed_bytes"))
+        assert not scanning.reconsider(stale)
+        assert set(Suggestion.objects.values_list("image_id", "before_compressed_bytes")) == offered
 
     def test_an_owner_that_people_named_outlives_the_label(self, registry: Registry, server: PushableRegistry) -> None:
         labelled = {"org.opencontainers.image.vendor": "Payments"}

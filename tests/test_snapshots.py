@@ -8,8 +8,19 @@ import pytest
 from django.utils import timezone
 
 from fleet import snapshots
-from fleet.models import Registry, Service, SizePolicy, Violation
+from fleet.analysis.findings import Analysis, Finding, LayerFacts, Runtime
+from fleet.dockerfile.suggestion import BaseImage, Gate, Mode, Suggestion
+from fleet.image.filetree import apply_layers
+from fleet.image.loading import LoadedImage
+from fleet.image.packages.package import Package
+from fleet.image.sizes import Sizes
+from fleet.models import Finding as FindingRow
+from fleet.models import Image, Registry, Service, SizePolicy, Snapshot, Violation
+from fleet.oci.manifest import Descriptor, ImageConfig, Manifest, Platform
+from fleet.snapshots import Judgement, Obstacle
 from fleet.snapshots.text import storable
+
+DIGEST = "sha256:" + "1" * 64
 
 State = Service.PolicyState
 
@@ -82,6 +93,16 @@ def test_a_violation_ends_with_its_cause(service: Service) -> None:
     assert states() == {"team/app": State.NONE}
 
 
+def test_what_counts_is_the_size_of_now(service: Service) -> None:
+    """A scan may weigh a service anew between the listing of the fleet and its turn."""
+    SizePolicy.objects.create(name="Limit", fail_compressed_bytes=200)
+    listed = list(Service.objects.all())
+    Service.objects.update(compressed_bytes=100)
+    snapshots.apply_policies(listed)
+    assert not Violation.objects.exists()
+    assert states() == {"team/app": State.OK}
+
+
 def test_an_unknown_size_breaks_no_limit(service: Service) -> None:
     SizePolicy.objects.create(name="Limit", fail_unpacked_bytes=1)
     apply()
@@ -119,3 +140,75 @@ def test_a_large_fleet_takes_few_queries(registry: Registry, django_assert_max_n
 )
 def test_text_is_made_fit_for_every_database(text: str, limit: int | None, stored: str) -> None:
     assert storable(text, limit) == stored
+
+
+class TestJudgements:
+    """What rules and recipes say becomes the ranking's columns."""
+
+    @pytest.fixture
+    def service(self, registry: Registry) -> Service:
+        service = weighed(registry, "team/app", 1000)
+        stored = Image.objects.create(digest=DIGEST, compressed_bytes=1000, manifest=b"{}", config=b"{}")
+        service.snapshot = Snapshot.objects.create(
+            service=service,
+            image=stored,
+            tag="1",
+            head_digest=DIGEST,
+            taken_at=timezone.now(),
+            compressed_bytes=1000,
+            unpacked_bytes=3000,
+        )
+        service.save()
+        return service
+
+    def judge(self, service: Service, *offers: Suggestion | Obstacle, waste: int = 150) -> Service:
+        finding = Finding("apt-cache", "Apt caches", "", Sizes(400, waste), 0, ("/var/cache/\udcff",), 1)
+        layer = LayerFacts("sha256:l", "sha256:d", "", Sizes(3000, 1000), 9, "RUN apt-get install gcc", False)
+        runtime = Runtime("python", "3.11.9", "PYTHON_VERSION")
+        analysis = Analysis(1, runtime, (layer,), (Package("deb", "gcc", "12", 9, 0),), (finding,))
+        config = Descriptor("", "sha256:c", 1)
+        image = LoadedImage(
+            "registry.example.com/team/app",
+            Descriptor("", DIGEST, 1),
+            Manifest("", config, ()),
+            ImageConfig(Platform("linux", "amd64")),
+            (),
+            apply_layers(()),
+        )
+        snapshots.write_judgement(service, Judgement(image, analysis, offers))
+        return Service.objects.get(pk=service.pk)
+
+    def test_the_usable_suggestion_that_saves_most_is_recommended(self, service: Service) -> None:
+        judged = self.judge(service, offer("repack", 400), offer("rebuild", 200))
+        assert judged.suggestions.get(recommended=True).mode == "rebuild"
+        assert (judged.savings_compressed_bytes, judged.savings_percent) == (800, 80.0)
+        assert judged.savings_source == Service.SavingsSource.SUGGESTION
+
+    def test_a_failed_gate_is_never_recommended(self, service: Service) -> None:
+        judged = self.judge(service, offer("repack", 400), offer("rebuild", 200, passed=False))
+        assert judged.suggestions.get(recommended=True).mode == "repack"
+        assert judged.savings_compressed_bytes == 600
+
+    def test_without_a_useful_suggestion_the_findings_count(self, service: Service) -> None:
+        judged = self.judge(service, offer("repack", 1100), Obstacle("rebuild", "slim", "There is no recipe."))
+        assert not judged.suggestions.filter(recommended=True).exists()
+        assert (judged.savings_compressed_bytes, judged.savings_unpacked_bytes) == (150, 400)
+        assert judged.savings_source == Service.SavingsSource.FINDINGS
+        assert judged.suggestions.get(mode="rebuild").obstacle == "There is no recipe."
+
+    def test_a_second_word_replaces_the_first(self, service: Service) -> None:
+        self.judge(service, offer("repack", 400), offer("rebuild", 200))
+        judged = self.judge(service, Obstacle("repack", "slim", "Nothing left to take."), waste=7)
+        repack = judged.suggestions.get()
+        assert (repack.mode, repack.dockerfile, repack.usable, repack.recommended) == ("repack", "", False, False)
+        assert judged.savings_compressed_bytes == 7
+        assert FindingRow.objects.count() == 1
+        assert FindingRow.objects.get().created_by == "RUN apt-get install gcc"
+
+
+def offer(mode: Mode, after_bytes: int, *, passed: bool = True) -> Suggestion:
+    base = BaseImage("python:3.11-slim", Sizes(100, 40), "table", as_of="2026-11-01")
+    gate = Gate("entry point", passed, "It resolves.")
+    return Suggestion(
+        mode, "slim", "FROM python:3.11-slim\n", base, Sizes(3000, 1000), Sizes(2 * after_bytes, after_bytes), (gate,)
+    )

@@ -5,12 +5,14 @@ from __future__ import annotations
 import logging
 from typing import Any
 
+from django import forms
 from django.contrib import admin
 from django.db import transaction
 from django.http import HttpRequest
 from kombu.exceptions import OperationalError
 
 from fleet import snapshots, tasks
+from fleet.dockerfile.parse import InvalidDockerfile, parse_dockerfile
 from fleet.models import Service
 
 log = logging.getLogger(__name__)
@@ -32,8 +34,24 @@ SHOWN = (
 )
 
 
+class ServiceForm(forms.ModelForm):
+    class Meta:
+        model = Service
+        fields = EDITABLE
+
+    def clean_dockerfile(self) -> str:
+        text: str = self.cleaned_data["dockerfile"]
+        try:
+            if text.strip():
+                parse_dockerfile(text)
+        except InvalidDockerfile as error:
+            raise forms.ValidationError(str(error)) from None
+        return text
+
+
 @admin.register(Service)
 class ServiceAdmin(admin.ModelAdmin):
+    form = ServiceForm
     list_display = ("repository", "registry", "owner", "weight", "runtime", "policy_state", "gone_at")
     list_filter = ("registry", "runtime", "policy_state")
     list_select_related = ("registry",)

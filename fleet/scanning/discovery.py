@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Iterator
 from fnmatch import fnmatchcase
 
@@ -15,6 +16,7 @@ from fleet.oci.sources.endpoint import Endpoint
 from fleet.scanning.connection import connect
 from fleet.scanning.lifecycle import fail
 
+log = logging.getLogger(__name__)
 CHUNK = 500
 NOTHING_FOUND = "No repository of this registry matches its settings. Check the include and exclude globs."
 
@@ -28,15 +30,17 @@ def discover(scan: Scan, endpoint: Endpoint | None = None) -> tuple[int, ...]:
         fail(scan, str(error))
         return ()
     try:
-        keys = _discover(scan, opened)
+        return _discover(scan, opened)
     except RegistryError as error:
         fail(scan, str(error))
-        keys = ()
+    except Exception as error:  # Our own mistake: nobody else would close the scan.
+        log.exception("Listing %s failed", scan.registry)
+        fail(scan, f"Listing {scan.registry} failed unexpectedly ({type(error).__name__}). The log says more.")
     finally:
         _count_traffic(scan, opened)
         if endpoint is None:
             opened.close()
-    return keys
+    return ()
 
 
 def _discover(scan: Scan, endpoint: Endpoint) -> tuple[int, ...]:

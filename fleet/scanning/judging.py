@@ -8,6 +8,7 @@ from functools import lru_cache
 from fleet.analysis.analyse import RULESET, analyse
 from fleet.analysis.findings import Analysis
 from fleet.dockerfile.bases import Bases, RegistryBases, parse_mirrors
+from fleet.dockerfile.parse import InvalidDockerfile
 from fleet.dockerfile.suggest import suggest
 from fleet.dockerfile.suggestion import Mode, NothingToSuggest, Suggestion, Tier
 from fleet.image.loading import LoadedImage, ResolvedImage, assemble, resolve_image
@@ -93,5 +94,5 @@ def _load_base(source: Source, digest: str, platform: Platform) -> LoadedImage:
 def _offer(service: Service, image: LoadedImage, analysis: Analysis, mode: Mode, bases: Bases) -> Suggestion | Obstacle:
     try:
         return suggest(image, analysis, mode=mode, tier=TIER, bases=bases, dockerfile=service.dockerfile or None)
-    except (NothingToSuggest, RegistryError) as obstacle:
+    except (NothingToSuggest, InvalidDockerfile, RegistryError) as obstacle:
         return Obstacle(mode, TIER, str(obstacle))

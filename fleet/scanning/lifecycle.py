@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.db import transaction
 from django.db.models import Case, F, Value, When
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from fleet.models import Registry, Scan, ScanError, Service
@@ -29,7 +30,7 @@ def begin(scan: Scan, *, again: bool = False) -> bool:
     now = timezone.now()
     expected = (Status.QUEUED, Status.RUNNING) if again else (Status.QUEUED,)
     taken = Scan.objects.filter(pk=scan.pk, status__in=expected).update(
-        status=Status.RUNNING, started_at=F("started_at") if again else now, progress_at=now
+        status=Status.RUNNING, started_at=Coalesce("started_at", now), progress_at=now
     )
     scan.refresh_from_db()
     return bool(taken)

@@ -8,8 +8,6 @@ from contextlib import closing
 from dataclasses import replace
 from functools import partial
 
-from django.db import DatabaseError
-
 from fleet import snapshots
 from fleet.image.loading import LoadedImage, ResolvedImage
 from fleet.models import Scan, Service
@@ -50,17 +48,17 @@ def scan_service(scan: Scan, service: Service, endpoint: Endpoint | None = None)
 
 
 def _write(scan: Scan, service: Service, record: Record) -> bool:
-    """A record that the database refuses is rolled back whole; what remains is that it happened."""
+    """A record that cannot be stored is rolled back whole; what remains is that it happened."""
     try:
         return snapshots.write(scan, service, record)
-    except DatabaseError as error:
+    except Exception as error:  # SQLite's driver raises OverflowError for a number that no column holds
         remark = _unexpected(service, error)
         return snapshots.write(scan, service, Record(remarks=(remark,), failed=True, requests=record.requests))
 
 
 def reconsider(service: Service) -> bool:
     """Judge a service's newest image again from what is stored, as when its team's Dockerfile arrived; False when its
-    layers are not all known."""
+    layers are not all known, or a scan found a newer image meanwhile."""
     newest = service.snapshot
     if newest is None:
         return False
@@ -68,8 +66,7 @@ def reconsider(service: Service) -> bool:
         image = recall(newest.image, source.name)
     if image is None:
         return False
-    snapshots.write_judgement(service, judge(service, image))
-    return True
+    return snapshots.write_judgement(service, judge(service, image))
 
 
 def _read(scan: Scan, service: Service, endpoint: Endpoint) -> Record:
@@ -122,7 +119,7 @@ def _judge_newest(
     """A judgement where one is due. When it cannot be made the history is kept all the same, and the next scan tries
     again."""
     newest = sighting.newest
-    if newest is None or is_judged(service, newest.image):
+    if newest is None or sighting.failed or is_judged(service, newest.image):
         return None
     try:
         return judge(service, weighed.get(newest.digest) or weigh(newest.image, reader))

@@ -17,16 +17,19 @@ from fleet.snapshots import Remark, SeenTag
 
 @dataclass(slots=True)
 class Sighting:
-    """What the tags of a service showed. ``skipped`` as in ``snapshots.Record``."""
+    """What the tags of a service showed. ``skipped`` as in ``snapshots.Record``; ``unread`` are tags that gave an error
+    this time, as they were last seen."""
 
     tags: list[SeenTag] = field(default_factory=list)
+    unread: list[SeenTag] = field(default_factory=list)
     remarks: list[Remark] = field(default_factory=list)
     skipped: dict[str, list[str]] = field(default_factory=dict)
 
     @property
     def newest(self) -> SeenTag | None:
-        """The tag whose image was made last; of several, the highest version."""
-        return max(self.tags, key=lambda seen: release_key(seen.created_at, seen.tag), default=None)
+        """The tag whose image was made last; of several, the highest version. Unread ones count: one bad answer must
+        not make an older release the newest."""
+        return max((*self.tags, *self.unread), key=lambda seen: release_key(seen.created_at, seen.tag), default=None)
 
     @property
     def failed(self) -> bool:
@@ -55,6 +58,9 @@ def sight(service: Service, source: Source, tags: Iterable[str]) -> Sighting:
             seen = reader.read(tag)
         except RegistryError as error:
             sighting.remarks.append(Remark(str(error), tag))
+            known = reader.last_seen(tag)
+            if known and not isinstance(error, NotFound):
+                sighting.unread.append(known)
             continue
         if isinstance(seen, SeenTag):
             sighting.tags.append(seen)
@@ -80,11 +86,15 @@ class _TagReader:
         self.latest: Mapping[str, Snapshot] = Snapshot.objects.latest_by_tag(service.pk)
         self.read_before: dict[str, ResolvedImage] = {}
 
+    def last_seen(self, tag: str) -> SeenTag | None:
+        latest = self.latest.get(tag)
+        return SeenTag(tag, latest.head_digest, latest.image) if latest else None
+
     def read(self, tag: str) -> SeenTag | _Skip:
         digest = self.source.head(tag).digest
-        latest = self.latest.get(tag)
-        if latest and latest.head_digest == digest:
-            return SeenTag(tag, digest, latest.image)
+        known = self.last_seen(tag)
+        if known and known.head_digest == digest:
+            return known
         skipped = self.service.skipped.get(tag)
         if skipped and skipped[0] == digest:
             return _Skip(*skipped)

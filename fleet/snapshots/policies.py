@@ -16,12 +16,17 @@ State = Service.PolicyState
 
 
 def apply_policies(services: Iterable[Service]) -> None:
-    """Bring violations and policy state of these services in line with the enabled policies."""
-    policies = list(SizePolicy.objects.filter(enabled=True))
-    rest = iter(services)
+    """Bring violations and policy state of these services in line with the enabled policies.
+
+    Their rows are locked and read anew first, then the policies: of a scan that weighs a service and an admin who
+    changes a limit the later one sees what the other wrote. Both take the service's row before its violations.
+    """
+    keys = (service.pk for service in services)
     with transaction.atomic():
-        while chunk := list(islice(rest, CHUNK)):
-            _apply(policies, chunk)
+        while chunk := list(islice(keys, CHUNK)):
+            present = Service.objects.defer("dockerfile", "sparkline", "skipped").filter(pk__in=chunk).order_by("pk")
+            locked = list(present.select_for_update(no_key=True))
+            _apply(list(SizePolicy.objects.filter(enabled=True)), locked)
 
 
 def _apply(policies: list[SizePolicy], services: list[Service]) -> None:

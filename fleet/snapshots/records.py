@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime, timedelta
+
+from django.utils import timezone
 
 from fleet.analysis.findings import Analysis
 from fleet.dockerfile.suggestion import Mode, Suggestion, Tier
 from fleet.image.loading import LoadedImage, ResolvedImage
 from fleet.models import Image
 
-EPOCH = datetime(1970, 1, 2, tzinfo=UTC)
+CLOCKS_DIFFER = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +36,9 @@ class SeenTag:
 
 
 def creation_date(resolved: ResolvedImage) -> datetime | None:
-    """The date in the config; None where the builder left it out or wrote a zero (Go's year 1, Unix's 1970)."""
+    """The date in the config; None where it holds none, or one to come: that image would stay the newest for years."""
     created = resolved.config.created
-    if created is None:
-        return None
-    aware = created if created.tzinfo else created.replace(tzinfo=UTC)
-    return aware if aware > EPOCH else None
+    return created if created and created < timezone.now() + CLOCKS_DIFFER else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,14 +50,16 @@ def write(scan: Scan, service: Service, record: Record) -> bool:
     return True
 
 
-def write_judgement(service: Service, judgement: Judgement) -> None:
-    """Write a new word on an image that is stored already, and what follows from it for the ranking."""
+def write_judgement(service: Service, judgement: Judgement) -> bool:
+    """Write a new word on a service's newest image, and what follows from it for the ranking; False when a scan found
+    a newer one meanwhile."""
     with transaction.atomic():
-        locked = Service.objects.select_for_update(of=("self",)).select_related("snapshot").get(pk=service.pk)
-        if locked.snapshot is None:
-            return
+        locked = Service.objects.select_for_update(of=("self",)).select_related("snapshot__image").get(pk=service.pk)
+        if locked.snapshot is None or locked.snapshot.image.digest != judgement.image.descriptor.digest:
+            return False
         _write_judgement(locked, judgement)
         _write_columns(locked, locked.snapshot.tag, changed=True)
+    return True
 
 
 def _claim(scan: Scan, service: Service) -> None:

@@ -96,6 +96,7 @@ def test_what_may_be_needed_is_claimed_by_no_rule(path: str) -> None:
         (("sh", "-c", "sleep 1 && go run ."), "go/pkg/mod/x/y.go"),
         (("go", "run", "."), "usr/local/go/src/fmt/print.go"),
         (("dotnet", "run"), "root/.nuget/packages/x/x.dll"),
+        (("npx", "serve"), "root/.npm/_npx/0a1b/node_modules/serve/build.bin"),
         (("./gradlew", "bootRun"), "root/.gradle/wrapper/dists/gradle.zip"),
     ],
 )
@@ -129,12 +130,41 @@ def test_a_path_that_other_packages_share_is_not_the_toolchains() -> None:
     assert claimed(image, "toolchain", packages) == {"usr/lib/crt1.o"}
 
 
-@pytest.mark.parametrize("name", ["libpq-dev", "g++-12", "cpp", "binutils-x86-64-linux-gnu", "build-essential", "make"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "libpq-dev",
+        "g++-12",
+        "cpp",
+        "binutils-x86-64-linux-gnu",
+        "build-essential",
+        "make",
+        "rust-src",
+        "golang",
+        "golang-1.22-go",
+        "golang-src",
+        "golang-go",
+    ],
+)
 def test_build_packages_are_toolchain(name: str) -> None:
     assert claimed(make_image({"usr/x": 1}), "toolchain", [package(name, "usr/x")]) == {"usr/x"}
 
 
-@pytest.mark.parametrize("name", ["libgcc-s1", "libstdc++6", "makedev", "python3", "libllvm15", "git", "devscripts-x"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "libgcc-s1",
+        "libstdc++6",
+        "makedev",
+        "python3",
+        "libllvm15",
+        "git",
+        "devscripts-x",
+        "rust-coreutils",
+        "golang-docker-credential-helpers",
+        "golang-github-containers-common",
+    ],
+)
 def test_other_packages_are_not(name: str) -> None:
     assert claimed(make_image({"usr/x": 1}), "toolchain", [package(name, "usr/x")]) == set()
 
@@ -217,6 +247,12 @@ def test_only_bytecode_that_nothing_loads_is_waste() -> None:
         f"{cache}/live.cpython-311.opt-2.pyc",
         f"{cache}/gone.cpython-311.pyc",
     }
+
+
+@pytest.mark.parametrize("option", ["-O", "-OO", "-uO"])
+def test_optimised_bytecode_counts_as_used_where_the_command_asks_for_it(option: str) -> None:
+    files = {"usr/bin/python3.11": 10, "app/x.py": 5, "app/__pycache__/x.cpython-311.opt-1.pyc": 6}
+    assert claimed(make_image(files, cmd=("python3.11", option, "app/x.py")), "dead-bytecode") == set()
 
 
 def test_an_application_that_lives_in_tmp_is_not_temporary() -> None:

@@ -83,3 +83,13 @@ def test_a_scan_of_another_process_is_left_to_it(registry: Registry, server: Pus
     assert status == 1
     assert "Another process" in errors
     assert not server.requests
+
+
+def test_a_name_with_brackets_is_shown_as_it_is_on_a_terminal(
+    registry: Registry, server: PushableRegistry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Registry.objects.update(name="Hub [/eu]")
+    terminal = io.StringIO()
+    monkeypatch.setattr(terminal, "isatty", lambda: True)
+    call_command("scan", "Hub [/eu]", stdout=terminal, stderr=io.StringIO())
+    assert "2 services" in terminal.getvalue()

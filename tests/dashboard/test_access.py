@@ -92,6 +92,16 @@ def test_only_those_who_may_scan_see_and_use_the_button(reader: Client, what: st
     assert not Scan.objects.exists()
 
 
+def test_staff_who_may_only_look_start_nothing(client: Client) -> None:
+    user, service = make_user(), make_service()
+    user.is_staff = True
+    user.save()
+    user.user_permissions.add(Permission.objects.get(codename="view_registry"))
+    client.force_login(user)
+    assert client.post(f"/registries/{service.registry_id}/scan/").status_code == 403
+    assert not Scan.objects.exists()
+
+
 def test_the_permission_to_add_scans_is_enough(client: Client, django_capture_on_commit_callbacks) -> None:
     user, service = make_user(), make_service()
     user.user_permissions.add(Permission.objects.get(codename="add_scan"))

@@ -16,10 +16,12 @@ from fleet.analysis.rules.rule import Claim, Rule, Survey
 _BYTECODE = re.compile(r"(.+?)\.cpython-(\d)(\d+)(\.opt-[12])?\.pyc", re.DOTALL)
 _INTERPRETER = re.compile(r"(?:.*/)?(?:bin/python|libpython)(\d)\.(\d+)(?:t|\.so[\d.]*)?", re.DOTALL)
 
+_OPTIMISE = re.compile(r"-[a-zA-Z]*O[a-zA-Z]*")
+
 
 def _claims(survey: Survey) -> Iterator[Claim]:
     versions = {match.groups() for path in survey.tree.nodes if (match := _INTERPRETER.fullmatch(path))}
-    optimised = bool(survey.config.variable("PYTHONOPTIMIZE")) or bool({"-O", "-OO"} & survey.words)
+    optimised = survey.config.variable("PYTHONOPTIMIZE") or any(_OPTIMISE.fullmatch(word) for word in survey.words)
     for directory, nodes in survey.directories.items():
         if directory.rpartition("/")[2] != "__pycache__":
             continue

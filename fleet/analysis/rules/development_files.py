@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from fleet.analysis.rules.rule import Claim, Rule, Survey, below
 
 _ROOTS = re.compile(r"usr/(?:local/)?include/|usr/(?:local/)?(?:lib|share)/(?:[^/]{1,60}/)?pkgconfig/")
-_STATIC = re.compile(r"lib[^/]*\.l?a|[^/]*crt[^/]*\.o")
+_STATIC = re.compile(r"lib[^/]*\.l?a")
 
 
 def _claims(survey: Survey) -> Iterator[Claim]:

@@ -11,10 +11,11 @@ from fleet.analysis.rules.rule import Claim, Rule, Survey, below
 _CACHES: Mapping[frozenset[str], str] = {
     frozenset(): (
         r"\.cache/(?:pip|pipenv|pypoetry|yarn|pnpm|node-gyp|composer|ccache|sccache|pre-commit|gem)/"
-        r"|\.npm/|\.yarn-cache/|\.pnpm-store/|\.local/share/pnpm/store/|pnpm/store/"
+        r"|\.npm/(?!_npx/)|\.yarn-cache/|\.pnpm-store/|\.local/share/pnpm/store/|pnpm/store/"
         r"|node_modules/\.cache/|\.next/cache/webpack/|\.composer/cache/|\.cpanm/|\.ivy2/cache/"
         r"|(?:ruby|gems)/\d[\w.]*/cache/|usr/local/bundle/cache/"
     ),
+    frozenset({"npx"}): r"\.npm/_npx/",
     frozenset({"uv", "uvx"}): r"\.cache/uv/",
     frozenset({"conda", "mamba", "micromamba"}): r"(?:conda|miniconda3?|anaconda3|mambaforge|miniforge3)/pkgs/",
     frozenset({"go"}): r"\.cache/go-build/|go/pkg/mod/",

@@ -13,10 +13,12 @@ from fleet.analysis.rules.rule import Claim, Rule, Survey, below
 from fleet.image.filetree import FileTree
 
 _SYSTEMS = frozenset({"deb", "apk", "rpm"})
-# gcc-12-base is what the run-time libraries of GCC depend on.
+# gcc-12-base is what the run-time libraries of GCC depend on. Programs written in Go are packaged as golang-… too, and
+# rust-coreutils are the system's ls and cp.
 _PACKAGES = re.compile(
     r"(?!gcc-[\d.]+-base$)"
-    r"(?:(?:gcc|g\+\+|gfortran|gnat|gdc|gobjc|cpp|clang|llvm|binutils|golang|rustc|rust|cargo|cmake|pkgconf|swig)(?:-.*)?"
+    r"(?:(?:gcc|g\+\+|gfortran|gnat|gdc|gobjc|cpp|clang|llvm|binutils|rustc|cargo|cmake|pkgconf|swig)(?:-.*)?"
+    r"|golang(?:-[\d.]+)?(?:-(?:any|bin|doc|go|misc|race|shared|src|tests))?|rust(?:-(?!coreutils).*)?"
     r"|clang\d+|llvm\d+(?:-.*)?|openjdk-?[\d.]+-jdk(?:-.*)?|default-jdk(?:-.*)?|java-[\d.]+-openjdk-devel"
     r"|.*-dev(?:el)?|build-essential|build-base|dpkg-dev|make|make-guile|autoconf|automake|libtool|libtool-bin|m4|bison"
     r"|flex|pkg-config|patch|ninja-build|ninja|meson|scons|nasm|yasm|maven|gradle|fortify-headers|libc-dev-bin"

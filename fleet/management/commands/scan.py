@@ -41,7 +41,12 @@ class Command(BaseCommand):
             scanning.run_scan(scan, self._print_line)
             return
         console = Console(stderr=True)
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+        columns = (
+            TextColumn("{task.description}", markup=False),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+        )
         with Progress(*columns, console=console, transient=True) as bar:
             task = bar.add_task(f"Reading {scan.registry}", total=None)
             scanning.run_scan(
