@@ -137,7 +137,7 @@ CELERY_TASK_QUEUES = [Queue(name, routing_key=name) for name in ("discovery", "s
 CELERY_TASK_ROUTES = {
     "fleet.tasks.scan_registry": {"queue": "discovery"},
     "fleet.tasks.run": {"queue": "discovery"},
-    "fleet.tasks.scan_one_service": {"queue": "scan"},
+    "fleet.tasks.scan_lane": {"queue": "scan"},
     "fleet.tasks.reconsider": {"queue": "index"},
 }
 

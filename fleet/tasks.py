@@ -1,12 +1,12 @@
 """What workers do. Arguments are keys; every task may be delivered twice.
 
     scan_registry   beat's entry: start a scan of a registry that is due
-    run             list the registry's services and hand out one task for each
-    scan_one_service  read one service; the last one closes the scan
+    run             list the registry's services and open as many lanes as its concurrency allows
+    scan_lane       read one service of a lane and queue for the next; the last one closes the scan
     reconsider      judge a service's newest image again from what is stored
 
 Each kind has its queue, so that workers can be told which to take (``celery -A fleet worker -Q scan``); a worker that
-is told nothing takes them all. How many services are read at the same time is the workers' number of processes.
+is told nothing takes them all.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import logging
 from functools import partial
 
 from celery import Task, shared_task
+from django.db import OperationalError as DatabaseUnreachable
 from django.db import transaction
 from kombu.exceptions import OperationalError
 
@@ -52,18 +53,21 @@ def run(self: Task, scan_id: int) -> None:
     redelivered = bool((self.request.delivery_info or {}).get("redelivered"))
     if scan is None or not scanning.begin(scan, again=redelivered):
         return
-    for service_id in scanning.discover(scan):
-        scan_one_service.delay(scan_id, service_id)
+    scanning.discover(scan)
+    for lane in scanning.lanes(scan):
+        scan_lane.delay(scan_id, lane)
     scanning.finish(scan)
 
 
-@shared_task
-def scan_one_service(scan_id: int, service_id: int) -> None:
+@shared_task(autoretry_for=(DatabaseUnreachable,), retry_backoff=True)
+def scan_lane(scan_id: int, lane: int) -> None:
+    """One service of a lane; then the lane queues up again, behind other registries' work."""
     scan = Scan.objects.select_related("registry").filter(pk=scan_id).first()
-    service = Service.objects.select_related("registry").filter(pk=service_id).first()
+    service = scanning.next_in(scan, lane) if scan else None
     if scan and service:
         scanning.scan_service(scan, service)
-        scanning.finish(scan)
+    if scan and not scanning.finish(scan) and service:
+        scan_lane.delay(scan_id, lane)
 
 
 @shared_task

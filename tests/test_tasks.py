@@ -70,7 +70,8 @@ class TestScanning:
         first, second = scanning.discover(scan)
         for key in (first, first, second):
             assert Scan.objects.get().status == Scan.Status.RUNNING
-            tasks.scan_one_service(scan.pk, key)
+            scanning.scan_service(Scan.objects.get(), Service.objects.get(pk=key))
+            scanning.finish(scan)
         scan.refresh_from_db()
         assert (scan.status, scan.services_done, scan.snapshots) == (Scan.Status.DONE, 2, 2)
 
@@ -78,7 +79,7 @@ class TestScanning:
         scan = scanning.start(registry, Scan.Trigger.PAGE)
         scanning.begin(scan)
         first, _ = scanning.discover(scan)
-        tasks.scan_one_service(scan.pk, first)
+        scanning.scan_service(scan, Service.objects.get(pk=first))
         tasks.run.push_request(delivery_info={"redelivered": True})
         try:
             tasks.run.run(scan.pk)
@@ -87,11 +88,34 @@ class TestScanning:
         scan.refresh_from_db()
         assert (scan.status, scan.services, scan.services_done) == (Scan.Status.DONE, 2, 2)
 
+    def test_a_service_that_is_deleted_meanwhile_does_not_hold_the_scan_up(self, registry: Registry) -> None:
+        scan = scanning.start(registry, Scan.Trigger.PAGE)
+        scanning.begin(scan)
+        first, second = scanning.discover(scan)
+        Service.objects.filter(pk=first).delete()
+        tasks.scan_lane(scan.pk, second % registry.concurrency)
+        scan.refresh_from_db()
+        assert (scan.status, scan.services_done) == (Scan.Status.DONE, 1)
+
     def test_unknown_keys_end_quietly(self) -> None:
         tasks.run(1)
-        tasks.scan_one_service(1, 1)
+        tasks.scan_lane(1, 1)
         tasks.reconsider(1)
         assert not Service.objects.exists()
+
+
+def test_no_more_services_are_read_at_a_time_than_the_registry_allows(registry: Registry, monkeypatch) -> None:
+    sent: list[tuple[int, int]] = []
+    monkeypatch.setattr(tasks.scan_lane, "delay", lambda scan_id, lane: sent.append((scan_id, lane)))
+    Registry.objects.update(concurrency=1)
+    scan = scanning.start(registry, Scan.Trigger.PAGE)
+    tasks.run(scan.pk)
+    assert sent == [(scan.pk, 0)]
+    while sent:
+        tasks.scan_lane(*sent.pop())
+        assert len(sent) <= 1
+    scan.refresh_from_db()
+    assert (scan.status, scan.services_done) == (Scan.Status.DONE, 2)
 
 
 def test_without_a_queue_the_scan_says_so(registry: Registry, django_capture_on_commit_callbacks) -> None:
@@ -113,12 +137,12 @@ class TestQueues:
     def test_every_task_goes_to_the_queue_of_its_kind_alone(self) -> None:
         routes = {
             name: app.amqp.router.route({}, f"fleet.tasks.{name}")["queue"]
-            for name in ("scan_registry", "run", "scan_one_service", "reconsider")
+            for name in ("scan_registry", "run", "scan_lane", "reconsider")
         }
         assert {name: queue.name for name, queue in routes.items()} == {
             "scan_registry": "discovery",
             "run": "discovery",
-            "scan_one_service": "scan",
+            "scan_lane": "scan",
             "reconsider": "index",
         }
         assert all(queue.routing_key == queue.name for queue in routes.values())

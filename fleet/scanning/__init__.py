@@ -14,7 +14,7 @@ Every step is keyed by digest and may be repeated: killed anywhere, a scan resum
 
 from fleet.scanning.connection import connect, try_connection
 from fleet.scanning.discovery import discover
-from fleet.scanning.lifecycle import begin, fail, finish, start
+from fleet.scanning.lifecycle import begin, fail, finish, lanes, next_in, start
 from fleet.scanning.one_service import reconsider, scan_service
 from fleet.scanning.synchronous import Progress, run_scan
 
@@ -25,6 +25,8 @@ __all__ = [
     "discover",
     "fail",
     "finish",
+    "lanes",
+    "next_in",
     "reconsider",
     "run_scan",
     "scan_service",

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from django.db import transaction
-from django.db.models import Case, F, Value, When
-from django.db.models.functions import Coalesce
+from django.db.models import Case, F, QuerySet, Value, When
+from django.db.models.functions import Coalesce, Mod
 from django.utils import timezone
 
 from fleet.models import Registry, Scan, ScanError, Service
@@ -47,9 +47,35 @@ def fail(scan: Scan, message: str) -> None:
     scan.refresh_from_db()
 
 
+def pending(scan: Scan) -> QuerySet[Service]:
+    """The services that a running scan has still to read, as the database sees it now: one that was deleted meanwhile
+    does not hold the scan up."""
+    if scan.status != Status.RUNNING:
+        return Service.objects.none()
+    if scan.service_id is not None:
+        chosen = Service.objects.filter(pk=scan.service_id)
+    else:
+        chosen = scan.registry.services.filter(platform=scan.registry.platform, gone_at__isnull=True)
+    return chosen.exclude(last_scan=scan).select_related("registry").order_by("pk")
+
+
+def lanes(scan: Scan) -> tuple[int, ...]:
+    """The registry's services in as many rows as may be read at the same time; the numbers of those rows that are not
+    empty. A service's row is its key modulo the registry's concurrency, so that workers never meet."""
+    return tuple(sorted({pk % scan.registry.concurrency for pk in pending(scan).values_list("pk", flat=True)}))
+
+
+def next_in(scan: Scan, lane: int) -> Service | None:
+    """The first service of a lane that is still to be read."""
+    return pending(scan).annotate(lane=Mod("pk", scan.registry.concurrency)).filter(lane=lane).first()
+
+
 def finish(scan: Scan) -> bool:
-    """Close a scan whose services are all done; True for the one caller that closed it."""
-    closed = Scan.objects.filter(pk=scan.pk, status=Status.RUNNING, services_done__gte=F("services")).update(
+    """Close a scan that has nothing left to read; True for the one caller that closed it."""
+    scan.refresh_from_db(fields=["status"])
+    if pending(scan).exists():
+        return False
+    closed = Scan.objects.filter(pk=scan.pk, status=Status.RUNNING).update(
         finished_at=timezone.now(),
         status=Case(
             When(services__gt=0, services_failed__gte=F("services"), then=Value(Status.FAILED)),

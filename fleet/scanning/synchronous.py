@@ -25,9 +25,10 @@ def run_scan(scan: Scan, progress: Progress = lambda done, total, repository: No
         with closing(connect(scan.registry)) as endpoint:
             keys = discover(scan, endpoint)
             for done, key in enumerate(keys):
-                service = Service.objects.select_related("registry", "snapshot").get(pk=key)
-                progress(done, len(keys), service.repository)
-                scan_service(scan, service, endpoint)
+                service = Service.objects.select_related("registry", "snapshot").filter(pk=key).first()
+                if service:
+                    progress(done, len(keys), service.repository)
+                    scan_service(scan, service, endpoint)
             progress(len(keys), len(keys), "")
     except RegistryError as error:
         fail(scan, str(error))
