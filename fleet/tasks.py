@@ -12,6 +12,7 @@ is told nothing takes them all.
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable
 from functools import partial
 
 from celery import Task, shared_task
@@ -37,6 +38,20 @@ def _send(scan: Scan) -> None:
     except OperationalError:
         log.exception("Redis did not take scan %s", scan.pk)
         scanning.fail(scan, NO_QUEUE)
+
+
+def enqueue_reconsideration(service_ids: Iterable[int]) -> None:
+    """Have services judged again once what changed for them is committed. Without a queue they keep the suggestions
+    that they have until their next image."""
+    transaction.on_commit(partial(_send_reconsideration, tuple(service_ids)))
+
+
+def _send_reconsideration(service_ids: tuple[int, ...]) -> None:
+    try:
+        for service_id in service_ids:
+            reconsider.delay(service_id)
+    except OperationalError:
+        log.exception("Redis did not take the services to judge again")
 
 
 @shared_task

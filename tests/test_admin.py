@@ -285,6 +285,21 @@ class TestServices:
         assert service.compressed_bytes == image(day(0)).compressed_bytes
         assert set(service.suggestions.values_list("mode", "obstacle", "dockerfile", "made_at")) != before
 
+    def test_new_mirrors_have_the_services_of_a_registry_judged_again(
+        self, admin_client: Client, server: PushableRegistry, django_capture_on_commit_callbacks
+    ) -> None:
+        registry = add(admin_client, server.url)
+        with django_capture_on_commit_callbacks(execute=True):
+            admin_client.post(reverse("admin:fleet_registry_scan", args=[registry.pk]))
+        service = Service.objects.get()
+        before = set(service.suggestions.values_list("pk", "made_at"))
+        url = reverse("admin:fleet_registry_change", args=[registry.pk])
+        changed = form(server.url, base_mirrors="docker.io/library=registry.example.com/hub", secret="")
+        with django_capture_on_commit_callbacks(execute=True):
+            assert admin_client.post(url, changed).status_code == 302
+        assert before
+        assert not before & set(service.suggestions.values_list("pk", "made_at"))
+
     def test_a_dockerfile_that_does_not_parse_is_refused_with_its_line(self, admin_client: Client) -> None:
         registry = Registry.objects.create(name="Hub", url="https://registry.example.com")
         service = Service.objects.create(registry=registry, repository="team/app", platform="linux/amd64")

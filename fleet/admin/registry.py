@@ -61,6 +61,8 @@ class RegistryAdmin(admin.ModelAdmin):
     def save_model(self, request: HttpRequest, obj: Registry, form: Any, change: bool) -> None:
         super().save_model(request, obj, form, change)
         sync_schedule(obj)
+        if change and "base_mirrors" in form.changed_data:
+            tasks.enqueue_reconsideration(obj.services.present().values_list("pk", flat=True))
 
     def delete_model(self, request: HttpRequest, obj: Registry) -> None:
         remove_schedule(obj)

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import logging
 from typing import Any
 
 from django import forms
 from django.contrib import admin
-from django.db import transaction
 from django.http import HttpRequest
-from kombu.exceptions import OperationalError
 
 from fleet import snapshots, tasks
 from fleet.dockerfile.parse import InvalidDockerfile, parse_dockerfile
 from fleet.models import Service
 
-log = logging.getLogger(__name__)
 EDITABLE = ("owner", "weight", "dockerfile")
 SHOWN = (
     "registry",
@@ -69,11 +65,4 @@ class ServiceAdmin(admin.ModelAdmin):
         if "owner" in form.changed_data:
             snapshots.apply_policies(Service.objects.filter(pk=obj.pk))
         if "dockerfile" in form.changed_data:
-            transaction.on_commit(lambda: _reconsider(obj.pk))
-
-
-def _reconsider(service_id: int) -> None:
-    try:
-        tasks.reconsider.delay(service_id)
-    except OperationalError:
-        log.exception("Service %s is judged by its new Dockerfile at its next change only", service_id)
+            tasks.enqueue_reconsideration([obj.pk])
