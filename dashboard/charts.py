@@ -5,16 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import groupby
+from operator import attrgetter, itemgetter
 from typing import Literal, TypedDict
 
 from dashboard.wording import megabytes
 from fleet.models import Service, SizePolicy, Snapshot
 from fleet.policy.evaluate import Scope, in_scope
 
-SPARKLINE_WIDTH, SPARKLINE_HEIGHT, SPARKLINE_MARGIN = 96, 28, 3
+SPARKLINE_WIDTH, SPARKLINE_HEIGHT, SPARKLINE_MARGIN = 72, 28, 3
 # A change below this share of the size is drawn as level: noise must not look like growth.
 STEADY_SHARE = 0.02
 TREND_LENGTH = 200
+# A limit further above than this many times the largest size would press the line to the floor.
+FAR_TIMES = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,13 +89,15 @@ class LimitLine(TypedDict):
     level: str
     bytes: int
     label: str
+    short_label: str
 
 
 class Trend(TypedDict):
-    """What the chart's script reads, as JSON."""
+    """What the chart's script reads, as JSON. ``far`` are the limits too high to be drawn, lowest first."""
 
     points: list[Point]
     limits: list[LimitLine]
+    far: list[LimitLine]
 
 
 def releases(service: Service) -> list[Release]:
@@ -107,12 +113,23 @@ def releases(service: Service) -> list[Release]:
 
 def trend(shown: Sequence[Release], policies: Iterable[SizePolicy]) -> Trend:
     """Unpacked sizes are drawn once two are known: a lone dot above would only press the line down."""
-    unpacked = sum(release.snapshot.unpacked_bytes is not None for release in shown) > 1
+    unpacked = len({each.snapshot.image_id for each in shown if each.snapshot.unpacked_bytes is not None}) > 1
     kinds = ("compressed", "unpacked") if unpacked else ("compressed",)
+    points = [_point(snapshots, unpacked=unpacked) for snapshots in _moments(shown)]
+    lines = [line for policy in policies for line in _limit_lines(policy, kinds)]
+    sizes = (size for point in points for size in (point["compressed_bytes"], point["unpacked_bytes"] or 0))
+    highest = FAR_TIMES * max(sizes, default=0)
     return Trend(
-        points=[_point(release.snapshot, unpacked=unpacked) for release in shown],
-        limits=[line for policy in policies for line in _limit_lines(policy, kinds)],
+        points=points,
+        limits=[line for line in lines if line["bytes"] <= highest],
+        far=sorted((line for line in lines if line["bytes"] > highest), key=itemgetter("bytes")),
     )
+
+
+def _moments(shown: Sequence[Release]) -> list[list[Snapshot]]:
+    """The snapshots, those together that are one image under several tags: ``2.6.0`` and ``latest`` are one point."""
+    snapshots = (release.snapshot for release in shown)
+    return [list(same) for _, same in groupby(snapshots, key=attrgetter("image_id", "taken_at"))]
 
 
 def policies_for(service: Service) -> list[SizePolicy]:
@@ -129,10 +146,11 @@ def policies_for(service: Service) -> list[SizePolicy]:
     ]
 
 
-def _point(snapshot: Snapshot, *, unpacked: bool) -> Point:
+def _point(snapshots: Sequence[Snapshot], *, unpacked: bool) -> Point:
+    snapshot = snapshots[0]
     taken_at: datetime = snapshot.taken_at
     return Point(
-        tag=snapshot.tag,
+        tag=", ".join(each.tag for each in snapshots),
         taken_at=taken_at.isoformat(),
         compressed_bytes=snapshot.compressed_bytes,
         unpacked_bytes=snapshot.unpacked_bytes if unpacked else None,
@@ -145,5 +163,6 @@ def _limit_lines(policy: SizePolicy, kinds: Iterable[str]) -> Iterable[LimitLine
             limit = getattr(policy, f"{level}_{kind}_bytes")
             if limit is not None:
                 word = "limit" if level == "fail" else "warning"
-                label = f"{policy.name}: {kind} {word} {megabytes(limit)}"
-                yield LimitLine(kind=kind, level=level, bytes=limit, label=label)
+                short = f"{word} {megabytes(limit)}"
+                label = f"{policy.name}: {kind} {short}"
+                yield LimitLine(kind=kind, level=level, bytes=limit, label=label, short_label=short)

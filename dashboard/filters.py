@@ -5,6 +5,7 @@ from __future__ import annotations
 import django_filters
 from django.db.models import Q, QuerySet
 
+from dashboard.wording import runtime
 from fleet.models import Registry, Service
 
 
@@ -13,7 +14,7 @@ def _owners() -> list[tuple[str, str]]:
 
 
 def _runtimes() -> list[tuple[str, str]]:
-    return [(value, value.title()) for value, _ in _values("runtime")]
+    return [(value, runtime(value)) for value, _ in _values("runtime")]
 
 
 def _values(column: str) -> list[tuple[str, str]]:

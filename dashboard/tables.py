@@ -30,15 +30,15 @@ class ServiceTable(tables.Table):
     """The ranking. The template draws its rows; the columns say what can be sorted."""
 
     service = SqlColumn("repository", verbose_name="Service")
-    owner = SqlColumn("owner", verbose_name="Owner")
+    owner = SqlColumn("owner", verbose_name="Owner", attrs={"th": {"class": "hide-narrow"}})
     runtime = SqlColumn("runtime", verbose_name="Runtime")
     compressed = SqlColumn("compressed_bytes", verbose_name="Compressed", attrs={"th": {"class": "num"}})
     unpacked = SqlColumn("unpacked_bytes", verbose_name="Unpacked", attrs={"th": {"class": "num"}})
     trend = tables.Column("Trend", accessor="sparkline", orderable=False)
     savings = SqlColumn("savings_compressed_bytes", verbose_name="Could save (estimate)")
-    percent = SqlColumn("savings_percent", verbose_name="Share", attrs={"th": {"class": "num"}})
+    percent = SqlColumn("savings_percent", verbose_name="Share", attrs={"th": {"class": "num share"}})
     policy = tables.Column("Policy", accessor="policy_state", orderable=False)
-    newest = SqlColumn("snapshot__taken_at", verbose_name="Newest tag")
+    newest = SqlColumn("snapshot__taken_at", verbose_name="Newest tag", attrs={"th": {"class": "hide-narrow"}})
 
     class Meta:
         order_by = "-savings"

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 NO_BREAK_SPACE = "\N{NO-BREAK SPACE}"
 MINUS = "\N{MINUS SIGN}"
+# Nobody changes a Dockerfile for less.
+NEGLIGIBLE_BYTES = 100_000
+RUNTIMES = {"node": "Node.js", "nginx": "nginx", "php": "PHP", "dotnet": ".NET", "c": "C or C++"}
 UNITS = ((10**12, "TB"), (10**9, "GB"), (10**6, "MB"), (10**3, "kB"))
 
 
@@ -19,6 +22,20 @@ def _significant(value: float) -> str:
     decimals = 0 if value >= 99.95 else 1 if value >= 9.995 else 2
     text = f"{value:.{decimals}f}"
     return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def saving(size_bytes: int) -> str:
+    """What could be saved, where crumbs are no figure: ``nothing``, ``< 0.1 MB``, ``341 MB``."""
+    if size_bytes <= 0:
+        return "nothing"
+    if size_bytes < NEGLIGIBLE_BYTES:
+        return f"<{NO_BREAK_SPACE}0.1{NO_BREAK_SPACE}MB"
+    return megabytes(size_bytes)
+
+
+def runtime(name: str) -> str:
+    """``python`` as people write it: ``Python``, but ``Node.js`` and ``nginx``."""
+    return RUNTIMES.get(name, name.title())
 
 
 def duration(seconds: float) -> str:

@@ -25,6 +25,22 @@ def megabytes(size_bytes: int | None) -> SafeString | str:
 
 
 @register.filter
+def saving(size_bytes: int) -> SafeString:
+    """What could be saved, with the exact bytes in its title."""
+    return format_html('<span class="bytes" title="{} bytes">{}</span>', f"{size_bytes:,}", wording.saving(size_bytes))
+
+
+@register.filter
+def is_worthwhile(size_bytes: int) -> bool:
+    return size_bytes >= wording.NEGLIGIBLE_BYTES
+
+
+@register.filter
+def runtime(name: str) -> str:
+    return wording.runtime(name)
+
+
+@register.filter
 def size_text(size_bytes: int | None) -> str:
     """The size as plain text, for attributes and sentences."""
     return "unknown" if size_bytes is None else wording.megabytes(size_bytes)
@@ -64,6 +80,12 @@ def icon(name: str, label: str = "") -> SafeString:
     role = format_html('role="img" aria-label="{}"', label) if label else format_html('aria-hidden="{}"', "true")
     sprite = static("dist/icons.svg")
     return format_html('<svg class="icon" width="20" height="20" {}><use href="{}#{}"/></svg>', role, sprite, name)
+
+
+@register.inclusion_tag("dashboard/step.html")
+def step(created_by: str) -> dict[str, str]:
+    """A build step, cut to two lines until it is opened."""
+    return {"step": created_by}
 
 
 @register.inclusion_tag("dashboard/sparkline.html")

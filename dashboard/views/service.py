@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_POST, require_safe
@@ -10,9 +12,10 @@ from dashboard import charts
 from dashboard.composition import layer_rows, package_summary
 from dashboard.highlight import dockerfile_spans
 from dashboard.scan_now import may_scan, scan_now
+from dashboard.waste import waste_list
 from fleet.models import Registry, ScanError, Service, Suggestion
 
-FINDINGS_SHOWN = 100
+FINDINGS_READ = 500
 REMARKS_SHOWN = 20
 
 
@@ -32,8 +35,8 @@ def service(request: HttpRequest, pk: int) -> HttpResponse:
         "trend": charts.trend(releases, policies),
         "policies": policies,
         "violations": list(shown.violations.select_related("policy")),
-        "suggestions": [(each, dockerfile_spans(each.dockerfile)) for each in shown.suggestions.all()],
-        "findings": list(analysis.findings.all()[:FINDINGS_SHOWN]) if analysis else [],
+        **_offers(shown),
+        "waste": waste_list(analysis.findings.all()[:FINDINGS_READ]) if analysis else None,
         "layers": layer_rows(image, analysis) if image else [],
         "packages": package_summary(analysis.packages) if analysis else None,
         # An engine keeps no compressed layers: what a push would make of them is estimated.
@@ -42,6 +45,16 @@ def service(request: HttpRequest, pk: int) -> HttpResponse:
         "may_scan": may_scan(request),
     }
     return render(request, "dashboard/service.html", context)
+
+
+def _offers(shown: Service) -> dict[str, Any]:
+    """The suggested Dockerfiles, the recommended first; where there is none at all, each reason once."""
+    made = sorted(shown.suggestions.all(), key=lambda each: (not each.recommended, not each.dockerfile, each.mode))
+    return {
+        "suggestions": [(each, dockerfile_spans(each.dockerfile)) for each in made],
+        "any_dockerfile": any(each.dockerfile for each in made),
+        "obstacles": list(dict.fromkeys(each.obstacle for each in made if each.obstacle)),
+    }
 
 
 def _remarks(shown: Service) -> list[ScanError]:

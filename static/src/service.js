@@ -9,7 +9,15 @@ import { CanvasRenderer } from "echarts/renderers";
 // The canvas renderer, for the SVG one writes style attributes that our Content-Security-Policy forbids.
 use([LineChart, GridComponent, LabelLayout, MarkLineComponent, TooltipComponent, CanvasRenderer]);
 
-const LABEL_LENGTH = 14;
+const LABEL_LENGTH = 20;
+const LETTER_PIXELS = 5.7;
+// Where a limit's name may stand, best first: which end of its line, and which side of it.
+const PLACES = [["Start", "Top"], ["End", "Top"], ["Start", "Bottom"], ["End", "Bottom"]];
+const AXIS_PIXELS = 90;
+// A narrower drawing has no room for the names of policies.
+const ROOMY_PIXELS = 480;
+// A step below this share of the size is no jump worth a name.
+const JUMP_SHARE = 0.02;
 
 for (const list of document.querySelectorAll("[role=tablist]")) prepareTabs(list);
 const element = document.getElementById("trend-chart");
@@ -46,19 +54,25 @@ function prepareTabs(list) {
 
 function prepareChart(target, data) {
   const chart = init(target, null, { renderer: "canvas" });
-  const draw = () => chart.setOption(options(data, getComputedStyle(document.documentElement)), true);
+  const draw = () => chart.setOption(options(data, getComputedStyle(document.documentElement), target), true);
+  const fit = () => {
+    if (!target.clientWidth) return; // the table is shown instead
+    chart.resize();
+    draw();
+  };
   draw();
   document.addEventListener("plimsoll:theme", draw);
-  document.addEventListener("plimsoll:tab", () => chart.resize());
-  new ResizeObserver(() => chart.resize()).observe(target);
+  document.addEventListener("plimsoll:tab", fit);
+  new ResizeObserver(fit).observe(target);
 }
 
-function options(data, style) {
+function options(data, style, { clientWidth, clientHeight }) {
   const colour = (name) => style.getPropertyValue(name).trim();
   const text = { color: colour("--plimsoll-chart-text"), fontFamily: colour("--plimsoll-font"), fontSize: 12 };
+  const axis = scale(data);
+  const space = { axis, width: Math.max(clientWidth - AXIS_PIXELS, 1), height: Math.max(clientHeight - 60, 1) };
   return {
-    animation: !matchMedia("(prefers-reduced-motion: reduce)").matches,
-    animationDuration: 400,
+    animation: false,
     aria: { enabled: false }, // the table beside the chart is the accessible form
     grid: { left: 8, right: 24, top: 24, bottom: 8, outerBoundsMode: "same", outerBoundsContain: "axisLabel" },
     textStyle: text,
@@ -72,19 +86,19 @@ function options(data, style) {
     xAxis: {
       type: "time",
       boundaryGap: ["2%", "3%"],
-      axisLabel: { ...text, hideOverlap: true },
+      axisLabel: { ...text, hideOverlap: true, formatter: { year: "{yyyy}", month: "{MMM}", day: "{d} {MMM}" } },
       axisLine: { lineStyle: { color: colour("--plimsoll-line") } },
       axisTick: { show: false },
     },
     yAxis: {
       type: "value",
-      ...scale(data),
+      ...axis,
       axisLabel: { ...text, formatter: megabytes, hideOverlap: true },
       splitLine: { lineStyle: { color: colour("--plimsoll-grid") } },
     },
     series: [
-      series("Compressed", "compressed_bytes", colour("--plimsoll-deep"), data, colour),
-      series("Unpacked", "unpacked_bytes", colour("--plimsoll-muted"), data, colour),
+      series("Compressed", "compressed_bytes", colour("--plimsoll-deep"), data, colour, space),
+      series("Unpacked", "unpacked_bytes", colour("--plimsoll-muted"), data, colour, space),
     ].filter((each) => each.data.length),
   };
 }
@@ -98,8 +112,51 @@ function scale(data) {
   return { min: 0, max: Math.ceil(highest / interval) * interval, interval };
 }
 
-function series(name, key, colour, data, palette) {
+/** The releases that have a name in the drawing: first, last, and the largest jump. The rest have their tip. */
+function landmarks(points) {
+  const steps = points.map((point, at) => (at ? Math.abs(point.compressed_bytes - points[at - 1].compressed_bytes) : 0));
+  const jump = steps.indexOf(Math.max(...steps));
+  const named = [0, points.length - 1];
+  if (steps[jump] > JUMP_SHARE * points[jump]?.compressed_bytes) named.push(jump);
+  return new Set(named);
+}
+
+const limitLabel = (limit, { width }) => (width < ROOMY_PIXELS ? limit.short_label : limit.label);
+
+/** A place for each limit's name where neither the line of sizes, nor a release's name, nor another limit's is. */
+function placeLimits(limits, points, space) {
+  const { axis, width, height } = space;
+  const named = landmarks(points);
+  const times = points.map((point) => Date.parse(point.taken_at));
+  const [from, to] = [Math.min(...times), Math.max(...times)];
+  const row = (18 / height) * axis.max;
+  const taken = points.map((point, at) => ({
+    x: to > from ? (times[at] - from) / (to - from) : 0.5,
+    low: point.compressed_bytes - row / 3,
+    high: point.compressed_bytes + (named.has(at) ? 1.4 * row : row / 3),
+  }));
+  return limits.map((limit) => {
+    const share = Math.min((limitLabel(limit, space).length * LETTER_PIXELS) / width + 0.05, 1);
+    const boxes = PLACES.map(([end, side]) => ({
+      position: `inside${end}${side}`,
+      left: end === "Start" ? 0 : 1 - share,
+      right: end === "Start" ? share : 1,
+      low: limit.bytes - (side === "Top" ? 0 : row),
+      high: limit.bytes + (side === "Top" ? row : 0),
+    }));
+    const free = (box) => !taken.some(({ x, x2 = x, low, high }) => x <= box.right && x2 >= box.left && low < box.high && high > box.low);
+    const box = boxes.find(free) ?? boxes[0];
+    taken.push({ x: box.left, x2: box.right, low: box.low, high: box.high });
+    return box.position;
+  });
+}
+
+function series(name, key, colour, data, palette, space) {
+  const named = landmarks(data.points);
+  // The outermost names lean inwards, or the edge would cut them.
+  const align = (at) => (data.points.length === 1 ? "center" : at === 0 ? "left" : at === data.points.length - 1 ? "right" : "center");
   const limits = data.limits.filter((limit) => limit.kind === name.toLowerCase());
+  const positions = placeLimits(limits, data.points, space);
   return {
     name,
     type: "line",
@@ -115,21 +172,21 @@ function series(name, key, colour, data, palette) {
       distance: 8,
       color: palette("--plimsoll-chart-text"),
       fontSize: 11,
-      formatter: ({ data: { release } }) => (release.length > LABEL_LENGTH ? `${release.slice(0, LABEL_LENGTH)}…` : release),
+      formatter: ({ data: { release, named } }) => (!named ? "" : release.length > LABEL_LENGTH ? `${release.slice(0, LABEL_LENGTH)}…` : release),
     },
     labelLayout: { hideOverlap: true },
     data: data.points
-      .filter((point) => point[key] !== null)
-      .map((point) => ({ value: [point.taken_at, point[key]], release: point.tag })),
+      .map((point, at) => ({ value: [point.taken_at, point[key]], release: point.tag, named: named.has(at), label: { align: align(at) } }))
+      .filter(({ value }) => value[1] !== null),
     markLine: {
       symbol: "none",
       silent: true,
-      data: limits.map((limit) => ({
+      data: limits.map((limit, at) => ({
         yAxis: limit.bytes,
         lineStyle: { color: palette(limit.level === "fail" ? "--plimsoll-over" : "--plimsoll-warn"), type: "dashed", width: 1.5 },
         label: {
-          formatter: limit.label,
-          position: "insideStartTop",
+          formatter: () => limitLabel(limit, space),
+          position: positions[at],
           color: palette(limit.level === "fail" ? "--plimsoll-over" : "--plimsoll-warn"),
           fontSize: 11,
         },

@@ -130,6 +130,25 @@ def test_nothing_sticks_out_of_a_small_screen(page: Page, fleet: object, address
     assert page.evaluate("document.documentElement.scrollWidth") == 390
 
 
+@pytest.mark.parametrize("width", [1200, 1360])
+def test_the_table_fits_without_a_scrollbar(page: Page, width: int) -> None:
+    make_service(
+        "payments/settlement", owner="Team Developer Experience", savings=1 * MB, tags=("1", "2026.11.19"),
+        policy_state="warn", registry=make_registry("Sample fleet", is_sample=True),
+    )  # fmt: skip
+    page.set_viewport_size({"width": width, "height": 800})
+    page.goto("/")
+    assert page.evaluate("(box => box.scrollWidth - box.clientWidth)(document.querySelector('#ranking .scroll'))") == 0
+    expect(page.get_by_text("2026.11.19")).to_be_in_viewport()
+
+
+def test_headers_stand_over_their_columns_where_some_are_hidden(page: Page, fleet: object) -> None:
+    page.set_viewport_size({"width": 1000, "height": 800})
+    page.goto("/")
+    ends = "row => { const cells = [...row.cells].filter(c => c.offsetWidth); return cells.at(-1).offsetLeft; }"
+    assert page.locator("#ranking thead tr").evaluate(ends) == page.locator("#ranking tbody tr").first.evaluate(ends)
+
+
 def test_the_ranking_works_without_scripts(
     page: Page, browser: Browser, live_server: LiveServer, fleet: object
 ) -> None:

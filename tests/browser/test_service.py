@@ -110,6 +110,18 @@ def test_paths_of_a_finding_open(opened: Page) -> None:
     expect(path).to_be_visible()
 
 
+def test_the_whole_dockerfile_can_be_read(page: Page, live_server: LiveServer) -> None:
+    service = make_service()
+    make_suggestion(service, dockerfile=f"FROM {'a' * 300}\n" + "RUN true\n" * 200 + "CMD last\n")
+    page.goto(f"/services/{service.pk}/")
+    code = page.locator("#suggestions pre")
+    assert code.evaluate("box => box.scrollHeight > box.clientHeight && box.scrollWidth > box.clientWidth")
+    last = code.locator(".s-instruction").last
+    last.scroll_into_view_if_needed()
+    expect(last).to_have_text("CMD")
+    expect(last).to_be_in_viewport()
+
+
 def test_the_page_fits_a_small_screen_in_both_themes(opened: Page) -> None:
     opened.set_viewport_size({"width": 390, "height": 844})
     for scheme in ("light", "dark"):

@@ -8,7 +8,7 @@ import pytest
 
 from dashboard.charts import SPARKLINE_HEIGHT, SPARKLINE_WIDTH, sparkline
 from dashboard.highlight import Span, dockerfile_spans
-from dashboard.wording import duration, megabytes
+from dashboard.wording import duration, megabytes, runtime, saving
 
 MB = 10**6
 
@@ -30,6 +30,18 @@ def test_sizes_are_decimal_with_three_figures(size: int, text: str) -> None:
 )
 def test_durations(seconds: float, text: str) -> None:
     assert duration(seconds).replace("\xa0", " ") == text
+
+
+@pytest.mark.parametrize(
+    ("size", "text"), [(-5, "nothing"), (0, "nothing"), (99_999, "< 0.1 MB"), (100_000, "100 kB"), (341 * MB, "341 MB")]
+)
+def test_a_crumb_is_no_saving(size: int, text: str) -> None:
+    assert saving(size).replace("\xa0", " ") == text
+
+
+@pytest.mark.parametrize(("name", "text"), [("python", "Python"), ("node", "Node.js"), ("nginx", "nginx")])
+def test_runtimes_are_written_as_their_makers_do(name: str, text: str) -> None:
+    assert runtime(name) == text
 
 
 def points(line: str) -> list[tuple[float, float]]:

@@ -143,11 +143,21 @@ def test_a_row_says_which_figures_are_estimates_and_from_where(reader: Client) -
     row = page[page.index(f'<tr id="service-{service.pk}"') :].split("</tr>")[0]
     assert "2 snapshots, 310\xa0MB → 402\xa0MB" in row
     text = words(row)
-    assert "hub Sample data" in text
+    assert "hub Sample payments" in text
     assert "Python 3.12.4 402 MB 1.21 GB" in text
-    assert "201 MB suggested Dockerfile 50 %" in text
+    assert "201 MB 50 % suggested Dockerfile" in text
     assert '<span class="kind" title="estimate">' in row
     assert 'title="402,000,000 bytes"' in row
+
+
+@pytest.mark.parametrize(
+    ("savings", "told"), [(0, "nothing to save"), (11_003, "< 0.1 MB"), (None, "not analysed yet")]
+)
+def test_crumbs_get_a_word_instead_of_a_bar(reader: Client, savings: int | None, told: str) -> None:
+    make_service(savings=savings)
+    row = body(reader.get("/")).split("<tbody>")[1].split("</tr>")[0]
+    assert told in words(row)
+    assert "bar-save" not in row
 
 
 def test_hostile_text_stays_text(reader: Client) -> None:

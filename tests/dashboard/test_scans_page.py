@@ -47,6 +47,13 @@ def test_a_running_scan_asks_again_and_a_finished_one_does_not(reader: Client) -
     assert "hx-trigger" not in partial
 
 
+def test_a_scan_without_services_yet_says_what_it_does(reader: Client) -> None:
+    scan = make_scan(make_registry(), status=Scan.Status.RUNNING, finished_at=None, services=0, services_done=0)
+    text = words(body(reader.get(f"/scans/{scan.pk}/")))
+    assert "looking for repositories" in text
+    assert "Running for" in text
+
+
 def test_a_failed_scan_says_why_on_its_page_and_on_the_registries(reader: Client) -> None:
     reason = "https://hub.example.com refused the login: check the token."
     scan = make_scan(make_registry(), status=Scan.Status.FAILED, message=reason)

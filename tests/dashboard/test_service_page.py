@@ -93,6 +93,24 @@ def test_the_limits_of_every_policy_in_scope_are_lines_of_the_chart(reader: Clie
     assert limits[1]["label"] == "shops: compressed limit 300\xa0MB"
 
 
+def test_limits_far_above_the_sizes_are_named_but_not_drawn(reader: Client) -> None:
+    service = make_service(sizes=(10 * MB,))
+    make_policy(warn_compressed_bytes=25 * MB, fail_compressed_bytes=600 * MB)
+    page = page_of(reader, service)
+    assert [line["bytes"] for line in trend_of(page)["limits"]] == [25 * MB]
+    assert "1 limit from 600 MB up lies far above" in words(section(page, "trend"))
+
+
+def test_one_image_under_two_tags_is_one_point(reader: Client) -> None:
+    service = make_service(sizes=(MB,), tags=("2.6.0",))
+    newest = service.snapshot
+    newest.pk, newest.tag = None, "latest"
+    newest.save()
+    points = trend_of(page_of(reader, service))["points"]
+    assert [point["tag"] for point in points] == ["2.6.0, latest"]
+    assert points[0]["unpacked_bytes"] is None
+
+
 def test_a_violation_shows_what_was_measured_and_the_limit(reader: Client) -> None:
     service = make_service(policy_state="fail")
     make_violation(service, make_policy("shops"))
@@ -136,6 +154,36 @@ def test_findings_show_bytes_of_both_kinds_paths_and_step(reader: Client) -> Non
     assert "Package archives left behind Remove them in the step that downloads them." in text
     assert "5,123 paths /var/cache/apt/archives/gcc.deb only the largest are kept 90 MB 30 MB layer 1 ours" in text
     assert "removable: 30 MB compressed, 90 MB unpacked estimate" in text
+
+
+def test_one_rule_in_several_layers_is_one_row_that_adds_up(reader: Client) -> None:
+    service = make_service()
+    analysis = make_analysis(service)
+    for layer, size in ((0, 7 * MB), (3, 5 * MB)):
+        make_finding(analysis, layer=layer, base=True, unpacked_bytes=size, compressed_bytes=2 * MB, advice="Long.")
+    rows = section(page_of(reader, service), "findings").split("<tr>")[2:]
+    assert len(rows) == 1
+    text = words(rows[0])
+    assert "Choose a smaller base" in text
+    assert "Long." not in text
+    assert "12 MB 4 MB 2 layers layer 0 base 7 MB unpacked, 2 MB compressed" in text
+
+
+def test_small_findings_are_folded_and_counted(reader: Client) -> None:
+    service = make_service()
+    analysis = make_analysis(service)
+    for at, size in enumerate((90 * MB, 50 * MB, 20 * MB, 2 * MB, 400_000, 300_000)):
+        make_finding(analysis, rule=f"rule-{at}", unpacked_bytes=size)
+    shown, folded = section(page_of(reader, service), "findings").split('<details class="fold">')
+    assert shown.count("<tr>") == 1 + 4
+    assert "2 smaller findings, 700 kB unpacked" in words(folded)
+
+
+def test_a_long_build_step_opens_and_a_short_one_stands_whole(reader: Client) -> None:
+    service = make_service(image=make_image(("RUN " + "x" * 200, "COPY . /app")))
+    layers = section(page_of(reader, service), "layers")
+    assert layers.count('<details class="step">') == 1
+    assert '<code class="step">COPY . /app</code>' in layers
 
 
 def test_packages_are_counted_by_ecosystem_and_the_largest_are_listed(reader: Client) -> None:
@@ -201,6 +249,17 @@ def test_where_nothing_can_be_offered_the_reason_is_shown(reader: Client) -> Non
     service = make_service()
     make_suggestion(service, dockerfile="", obstacle="It is a static binary on scratch already.")
     assert "It is a static binary on scratch already." in words(page_of(reader, service))
+
+
+def test_the_same_obstacle_for_every_mode_is_told_once_and_leads_to_the_findings(reader: Client) -> None:
+    service = make_service()
+    make_finding(make_analysis(service))
+    for mode in ("repack", "rebuild"):
+        make_suggestion(service, mode, dockerfile="", obstacle="There is no recipe for Go yet.", recommended=False)
+    part = section(page_of(reader, service), "suggestions")
+    assert part.count("There is no recipe for Go yet.") == 1
+    assert 'role="tablist"' not in part
+    assert 'href="#findings"' in part
 
 
 def test_the_dockerfile_downloads_under_its_name(reader: Client) -> None:
