@@ -21,6 +21,7 @@ import pytest
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
 REQUIRE_ALL = os.environ.get("PLIMSOLL_TEST_REQUIRE_ALL") == "1"
 COUNTED = ("passed", "failed", "error", "skipped", "xfailed", "xpassed")
+DATABASE_FIXTURES = {"db", "transactional_db", "live_server"}
 Report = TypeVar("Report", pytest.TestReport, pytest.CollectReport)
 
 
@@ -61,6 +62,19 @@ def chromium() -> str:
     if not found:
         pytest.skip("chromium is not installed")
     return found
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "database: given to every test that touches the database")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Before -m chooses: scripts/test runs these tests a second time, on PostgreSQL."""
+    for item in items:
+        fixtures = DATABASE_FIXTURES.intersection(getattr(item, "fixturenames", ()))
+        if item.get_closest_marker("django_db") or fixtures:
+            item.add_marker("database")
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

@@ -127,7 +127,8 @@ def _build_front_end() -> None:
     if BUNDLE.exists() and _says(built, wanted_build):
         return
     node = _node()
-    env = {**os.environ, "PATH": "{}{}{}".format(node.parent, os.pathsep, os.environ.get("PATH", os.defpath))}
+    path = os.pathsep.join([str(node.parent), os.environ.get("PATH", os.defpath)])
+    env = {**os.environ, "PATH": path, "NODE_DISABLE_COMPILE_CACHE": "1"}  # which would stay behind in /tmp
     npm = _npm(node)
     if not _says(packages, wanted_packages):
         with step("Front end packages (npm)"):

@@ -45,13 +45,21 @@ def smoke() -> int:
                 _wait_for_sample(processes)
             services, snapshots = sample_size()
             with step("Every main page"):
-                visitor = Visitor(installation.url)
-                visitor.sign_in(USER, password or "")
-                pages = walk(visitor)
+                pages = _visit(installation, processes, password or "")
             processes.check()
     seconds = time.monotonic() - started
     print(f"smoke: {services} services, {snapshots} snapshots, {pages} pages in {seconds:.0f} s")
     return 0
+
+
+def _visit(installation: Installation, processes: Processes, password: str) -> int:
+    visitor = Visitor(installation.url)
+    try:
+        visitor.sign_in(USER, password)
+        return walk(visitor)
+    except SetupError as error:
+        web = next(child for child in processes.children if child.name == "web")
+        raise SetupError(f"{error} The end of the web server's log:\n{web.tail()}") from error
 
 
 def _wait_for_sample(processes: Processes) -> None:

@@ -16,12 +16,12 @@ from pathlib import Path
 
 from .processes import Processes
 from .servers import Servers, clear_mounts
-from .steps import ROOT
+from .steps import ROOT, SetupError
 
 SECONDS_TO_END = 30.0  # a pytest run with its fixtures, an engine with its containers
 BIN = Path(sys.executable).parent
 SCRIPTS = ["scripts/demo", "scripts/test"]
-MYPY = ["--explicit-package-bases", "fleet", "dashboard", "scripts/lib", "tests"]
+MYPY = ["--explicit-package-bases", "fleet", "dashboard", "scripts/lib"]
 CHECKS: Mapping[str, Sequence[str]] = {
     "ruff check": [str(BIN / "ruff"), "check", ".", *SCRIPTS],
     "ruff format": [str(BIN / "ruff"), "format", "--check", ".", *SCRIPTS],
@@ -29,9 +29,10 @@ CHECKS: Mapping[str, Sequence[str]] = {
     "import contract": [str(BIN / "lint-imports")],
     "deployment check": [sys.executable, "manage.py", "check", "--deploy", "--fail-level", "WARNING"],
     "migrations": [sys.executable, "manage.py", "makemigrations", "--check", "--dry-run"],
+    "demo": [sys.executable, "scripts/demo", "--smoke"],
 }
-# What has nothing to do with the database needs no second run on another one.
-ON_ANY_DATABASE = "not engine and not browser"
+# tests/conftest.py marks what touches the database: nothing else needs a second run on another one.
+ON_ANY_DATABASE = "database and not engine and not browser"
 NOTHING_COLLECTED = 5
 
 
@@ -95,12 +96,13 @@ def _run_all(options: Options, directory: Path, servers: Servers, totals: Totals
     env = _environment(options, directory, servers)
     postgres = {"DATABASE_URL": servers.env.get("PLIMSOLL_TEST_POSTGRES_URL", "")}
     if options.arguments:
-        chosen = env | postgres if options.postgres and postgres["DATABASE_URL"] else env
-        _pytest("pytest", options.arguments, chosen, directory, totals)
+        if options.postgres and not postgres["DATABASE_URL"]:
+            raise SetupError(" ".join(["There is no PostgreSQL to run these tests on.", *servers.missing]))
+        _pytest("pytest", options.arguments, env | postgres if options.postgres else env, directory, totals)
         return
     for name, command in CHECKS.items():
         _check(name, command, env, totals)
-    _pytest("pytest on SQLite", [], env, directory, totals)
+    _pytest("pytest on SQLite", ["--durations=10"], env, directory, totals)
     if postgres["DATABASE_URL"]:
         _pytest("pytest on PostgreSQL", ["-m", ON_ANY_DATABASE], env | postgres, directory, totals)
     else:
@@ -122,6 +124,7 @@ def _environment(options: Options, directory: Path, servers: Servers) -> dict[st
             "REDIS_URL": servers.env["PLIMSOLL_TEST_REDIS_URL"],
             "PLIMSOLL_TEST_REQUIRE_ALL": "1" if options.require_all else "",
             "PLIMSOLL_TEST_TOTALS": str(directory / "totals.json"),
+            "PYTEST_DEBUG_TEMPROOT": str(directory),
         }
     )
 
