@@ -121,7 +121,9 @@ function landmarks(points) {
   return new Set(named);
 }
 
-const limitLabel = (limit, { width }) => (width < ROOMY_PIXELS ? limit.short_label : limit.label);
+function limitLabel(limit, { width }) {
+  return width < ROOMY_PIXELS ? limit.short_label : limit.label;
+}
 
 /** A place for each limit's name where neither the line of sizes, nor a release's name, nor another limit's is. */
 function placeLimits(limits, points, space) {
