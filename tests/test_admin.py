@@ -176,7 +176,7 @@ class TestForm:
     def test_the_list_shows_the_last_scan(self, admin_client: Client) -> None:
         registry = add(admin_client, "https://registry.example.com")
         Scan.objects.create(registry=registry, trigger="page", status=Scan.Status.PARTIAL)
-        assert "done with errors" in admin_client.get(reverse("admin:fleet_registry_changelist")).content.decode()
+        assert "Done with errors" in admin_client.get(reverse("admin:fleet_registry_changelist")).content.decode()
 
 
 class TestButtons:

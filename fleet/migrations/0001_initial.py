@@ -140,7 +140,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('trigger', models.CharField(choices=[('schedule', 'schedule'), ('page', 'scan now'), ('command', 'command line')], max_length=20)),
-                ('status', models.CharField(choices=[('queued', 'Queued'), ('running', 'Running'), ('done', 'Done'), ('partial', 'done with errors'), ('failed', 'Failed')], default='queued', max_length=20)),
+                ('status', models.CharField(choices=[('queued', 'Queued'), ('running', 'Running'), ('done', 'Done'), ('partial', 'Done with errors'), ('failed', 'Failed')], default='queued', max_length=20)),
                 ('message', models.TextField(blank=True, help_text='Why it failed, in a sentence.')),
                 ('queued_at', models.DateTimeField(auto_now_add=True)),
                 ('started_at', models.DateTimeField(null=True)),

@@ -30,7 +30,7 @@ class Scan(models.Model):
         QUEUED = "queued"
         RUNNING = "running"
         DONE = "done"
-        PARTIAL = "partial", "done with errors"
+        PARTIAL = "partial", "Done with errors"
         FAILED = "failed"
 
     class Trigger(models.TextChoices):

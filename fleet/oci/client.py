@@ -22,7 +22,7 @@ from fleet.oci.errors import (
     Unauthorized,
     UnsupportedMediaType,
 )
-from fleet.oci.failures import looks_like_html, no_registry, status_failure
+from fleet.oci.failures import API, looks_like_html, no_registry, status_failure
 from fleet.oci.manifest import Descriptor
 from fleet.oci.media_types import ACCEPT, is_image_config, is_schema1, without_parameters
 from fleet.oci.origin import registry_origins
@@ -75,7 +75,7 @@ class RegistryClient:
         if answer.status == 404:
             answer.discard()
             raise no_registry(answer)
-        answer = self._expect_success(answer, "its API")
+        answer = self._expect_success(answer, API)
         if "Docker-Distribution-Api-Version" in answer.headers:
             answer.discard()
             return
@@ -140,10 +140,12 @@ class RegistryClient:
             )
         if not is_digest(descriptor.digest):
             raise InvalidReference(f"{shown(descriptor.digest)!r} is no digest that can be verified.")
-        path = f"/v2/{_checked(repository)}/blobs/{descriptor.digest}"
-        answer = self._expect_success(
-            self._ask("GET", path, _pull(repository)), f"blob {descriptor.digest} of {repository}", html_is_wrong=False
-        )
+        subject = f"blob {descriptor.digest} of {repository}"
+        answer = self._ask("GET", f"/v2/{_checked(repository)}/blobs/{descriptor.digest}", _pull(repository))
+        if answer.status == 404:
+            answer.discard()
+            raise NotFound(f"{self.name} has lost {subject}, which a manifest names. Push the image again.")
+        self._expect_success(answer, subject, html_is_wrong=False)
         return verified(answer.chunks(), descriptor, self.name)
 
     def close(self) -> None:

@@ -36,6 +36,9 @@ if TYPE_CHECKING:
     from fleet.oci.answer import Answer
     from fleet.oci.origin import Origin
 
+# What is asked for where no repository is concerned.
+API = "its API"
+
 _LONGEST_WAIT_SECONDS = 86_400.0
 
 
@@ -90,9 +93,9 @@ def status_failure(answer: Answer, subject: str, *, signed_in: bool) -> Registry
 def _login_failure(where: str, subject: str, signed_in: bool) -> Unauthorized:
     if signed_in:
         return Unauthorized(f"{where} refused the login for {subject}. Check user name and password or token.")
-    return Unauthorized(
-        f"{where} wants a login for {subject}, or has none of that name. Enter a login, or run docker login."
-    )
+    # Registries keep private repositories apart from missing ones for nobody but those who may read them.
+    unless = "" if subject == API else ", or has none of that name"
+    return Unauthorized(f"{where} wants a login for {subject}{unless}. Enter a login, or run docker login.")
 
 
 def _tls_failure(where: str, error: SSLError) -> Unreachable:

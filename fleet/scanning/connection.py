@@ -6,6 +6,8 @@ from contextlib import closing
 from itertools import islice
 from typing import cast
 
+from django.template.defaultfilters import pluralize
+
 from fleet.models import Registry
 from fleet.models.secret import UNREADABLE
 from fleet.oci.credentials import Credentials
@@ -41,8 +43,10 @@ def try_connection(registry: Registry) -> str:
     with closing(connect(registry)) as endpoint:
         endpoint.check()
         if not registry.all_repositories:
-            return (
-                f"{registry} answers and takes the login. It will be asked for {len(registry.includes)} repositories."
-            )
+            return f"{registry} answers and takes the login. It will be asked for {_repositories(len(registry.includes))}."
         count = sum(1 for _ in islice(endpoint.repositories(), COUNTED))
-    return f"{registry} answers and lists {count}{' or more' if count == COUNTED else ''} repositories."
+    return f"{registry} answers and lists {f'{count} or more repositories' if count == COUNTED else _repositories(count)}."
+
+
+def _repositories(count: int) -> str:
+    return f"{count} repositor{pluralize(count, 'y,ies')}"

@@ -18,6 +18,7 @@ from fleet.scanning.lifecycle import fail
 
 log = logging.getLogger(__name__)
 CHUNK = 500
+NOTHING_LISTED = "This registry lists no repository for this login. Push an image, or name the repositories instead."
 NOTHING_FOUND = "No repository of this registry matches its settings. Check the include and exclude globs."
 
 
@@ -49,7 +50,8 @@ def _discover(scan: Scan, endpoint: Endpoint) -> tuple[int, ...]:
         keys: tuple[int, ...] = (scan.service_id,)
     else:
         keys = _bring_in_line(scan, _listed(scan.registry, endpoint))
-    message = "" if keys else NOTHING_FOUND
+    chosen = scan.registry.includes or scan.registry.excludes
+    message = "" if keys else NOTHING_FOUND if chosen else NOTHING_LISTED
     Scan.objects.filter(pk=scan.pk).update(services=len(keys), message=message, progress_at=timezone.now())
     scan.refresh_from_db()
     return keys

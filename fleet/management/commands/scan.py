@@ -8,6 +8,7 @@ from argparse import ArgumentParser
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
+from django.template.defaultfilters import pluralize
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
@@ -67,11 +68,17 @@ class Command(BaseCommand):
             stream.write(f"{where}: {error.message}" if where else error.message)
         if scan.message:
             self.stderr.write(scan.message)
-        self.stdout.write(
-            f"{scan.get_status_display()}: {scan.services} services, {scan.tags} tags, {scan.snapshots} new snapshots, "
-            f"{scan.layers_indexed} layers indexed, {scan.requests} requests, {scan.received_bytes} bytes received, "
-            f"{scan.error_count} errors, {scan.duration_seconds or 0:.1f} s"
+        counts = (
+            (scan.services, "service"),
+            (scan.tags, "tag"),
+            (scan.snapshots, "new snapshot"),
+            (scan.layers_indexed, "new layer"),
+            (scan.requests, "request"),
+            (scan.received_bytes, "byte"),
+            (scan.error_count, "error"),
         )
+        counted = ", ".join(f"{count} {noun}{pluralize(count)}" for count, noun in counts)
+        self.stdout.write(f"{scan.get_status_display()}: {counted}, {scan.duration_seconds or 0:.1f} s")
 
 
 def _find(name: str) -> tuple[Registry, Service | None]:

@@ -45,6 +45,8 @@ class LayoutImages:
         candidates = [item for item in manifests if not reference or _is_called(item, reference)]
         if len({item.digest for item in candidates}) == 1:
             return candidates[0]
+        if not manifests:
+            raise NotFound(f"{self._files.where} holds no image yet: its {INDEX} is empty. Save one there first.")
         held = ", ".join(shown(name) for name in self.tags()[:20]) or "images without a name"
         where = self._files.where
         if candidates and not reference:
