@@ -192,7 +192,7 @@ class TestButtons:
     def test_a_good_connection_is_confirmed(self, admin_client: Client, server: PushableRegistry) -> None:
         answer = self.press(admin_client, add(admin_client, server.url), "test")
         assert answer.status_code == 302
-        assert "lists 1 repositories" in said(answer)
+        assert "lists 1 repository" in said(answer)
 
     def test_a_refused_login_and_a_silent_host_are_told_apart(
         self, admin_client: Client, server: PushableRegistry

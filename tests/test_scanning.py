@@ -355,6 +355,14 @@ class TestDiscovery:
         assert notice.level == ScanError.Level.NOTICE
         assert Service.objects.get(repository="team/empty").snapshot is None
 
+    def test_a_registry_that_lists_nothing_does_not_blame_the_globs(self, registry: Registry) -> None:
+        with PushableRegistry({}) as vacant:
+            registry.url = vacant.url
+            registry.save()
+            done = scan(registry)
+        assert done.status == Scan.Status.DONE
+        assert "lists no repository" in done.message
+
     def test_a_registry_without_matching_repositories_says_so(self, registry: Registry) -> None:
         registry.include = "nothing/*"
         registry.save()

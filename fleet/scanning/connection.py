@@ -43,9 +43,11 @@ def try_connection(registry: Registry) -> str:
     with closing(connect(registry)) as endpoint:
         endpoint.check()
         if not registry.all_repositories:
-            return f"{registry} answers and takes the login. It will be asked for {_repositories(len(registry.includes))}."
+            asked = _repositories(len(registry.includes))
+            return f"{registry} answers and takes the login. It will be asked for {asked}."
         count = sum(1 for _ in islice(endpoint.repositories(), COUNTED))
-    return f"{registry} answers and lists {f'{count} or more repositories' if count == COUNTED else _repositories(count)}."
+    listed = f"{count} or more repositories" if count == COUNTED else _repositories(count)
+    return f"{registry} answers and lists {listed}."
 
 
 def _repositories(count: int) -> str:

@@ -42,6 +42,11 @@ def test_a_registry_by_its_name(registry: Registry) -> None:
     assert Scan.objects.get().trigger == Scan.Trigger.COMMAND
 
 
+def test_the_counts_are_worded_by_number(server: PushableRegistry, registry: Registry) -> None:
+    server.delete("team/other")
+    assert "Done: 1 service, 1 tag, 1 new snapshot, 2 indexed layers, " in run("Hub")[1]
+
+
 def test_a_service_by_its_repository(registry: Registry) -> None:
     Service.objects.create(registry=registry, repository="team/other", platform="linux/amd64")
     assert run("team/other")[0] == 0

@@ -86,6 +86,18 @@ def test_a_manifest_is_verified_against_the_digest_that_was_asked(registry, clie
         client.head("team/app", other)
 
 
+def test_a_blob_that_is_gone_is_the_registrys_loss(registry, client):
+    digest = sha256(b"gone")
+    with pytest.raises(NotFound, match=f"has lost blob {digest} of team/app.*Push the image again"):
+        list(client.blob("team/app", Descriptor("application/octet-stream", digest, 4)))
+
+
+def test_a_refused_connection_test_speaks_of_a_login_alone(registry, client):
+    registry.routes["/v2/"] = Reply(401)
+    with pytest.raises(Unauthorized, match=r"wants a login for its API\. Enter"):
+        client.check()
+
+
 def test_a_manifest_that_differs_from_its_stated_digest_is_refused(registry, client, sample):
     registry.routes[MANIFEST] = manifest_reply(sample, **{"Docker-Content-Digest": sha256(b"other")})
     with pytest.raises(DigestMismatch):

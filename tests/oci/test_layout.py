@@ -138,6 +138,12 @@ def test_a_directory_of_layouts_is_an_endpoint(tmp_path):
         endpoint.source("../outside")
 
 
+def test_an_empty_layout_says_so(tmp_path):
+    write_layout(tmp_path, {})
+    with pytest.raises(NotFound, match=r"holds no image yet: its index\.json is empty"):
+        LayoutSource(tmp_path).head("")
+
+
 def test_one_layout_is_an_endpoint_of_one_repository(tmp_path, sample):
     write_layout(tmp_path, {"1": sample})
     endpoint = open_endpoint("layout", str(tmp_path))

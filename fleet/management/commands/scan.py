@@ -72,9 +72,9 @@ class Command(BaseCommand):
             (scan.services, "service"),
             (scan.tags, "tag"),
             (scan.snapshots, "new snapshot"),
-            (scan.layers_indexed, "new layer"),
+            (scan.layers_indexed, "indexed layer"),
             (scan.requests, "request"),
-            (scan.received_bytes, "byte"),
+            (scan.received_bytes, "received byte"),
             (scan.error_count, "error"),
         )
         counted = ", ".join(f"{count} {noun}{pluralize(count)}" for count, noun in counts)
