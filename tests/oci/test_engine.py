@@ -1,4 +1,5 @@
 import io
+import os
 import tarfile
 import uuid
 
@@ -83,7 +84,7 @@ def test_a_layer_can_be_read_before_any_manifest(images):
 @pytest.mark.engine
 def test_a_head_does_not_save_the_image(images):
     name, ids = images
-    endpoint = open_endpoint("engine", "unix:///var/run/docker.sock")
+    endpoint = open_endpoint("engine", os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock"))
     endpoint.check()
     assert name in endpoint.repositories()
     assert list(endpoint.tags(name)) == ["1.0", "2.0"]
