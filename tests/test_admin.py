@@ -263,14 +263,19 @@ class TestPolicies:
         assert not SizePolicy.objects.exists()
 
 
+def scanned(client: Client, url: str, capture_on_commit: Any) -> Service:
+    """The one service of a registry that was added and scanned by its button."""
+    registry = add(client, url)
+    with capture_on_commit(execute=True):
+        client.post(reverse("admin:fleet_registry_scan", args=[registry.pk]))
+    return Service.objects.get()
+
+
 class TestServices:
     def test_people_say_owner_weight_and_dockerfile_and_no_more(
         self, admin_client: Client, server: PushableRegistry, django_capture_on_commit_callbacks
     ) -> None:
-        registry = add(admin_client, server.url)
-        with django_capture_on_commit_callbacks(execute=True):
-            admin_client.post(reverse("admin:fleet_registry_scan", args=[registry.pk]))
-        service = Service.objects.get()
+        service = scanned(admin_client, server.url, django_capture_on_commit_callbacks)
         before = set(service.suggestions.values_list("mode", "obstacle", "dockerfile", "made_at"))
         url = reverse("admin:fleet_service_change", args=[service.pk])
         assert admin_client.get(url).status_code == 200
@@ -288,12 +293,9 @@ class TestServices:
     def test_new_mirrors_have_the_services_of_a_registry_judged_again(
         self, admin_client: Client, server: PushableRegistry, django_capture_on_commit_callbacks
     ) -> None:
-        registry = add(admin_client, server.url)
-        with django_capture_on_commit_callbacks(execute=True):
-            admin_client.post(reverse("admin:fleet_registry_scan", args=[registry.pk]))
-        service = Service.objects.get()
+        service = scanned(admin_client, server.url, django_capture_on_commit_callbacks)
         before = set(service.suggestions.values_list("pk", "made_at"))
-        url = reverse("admin:fleet_registry_change", args=[registry.pk])
+        url = reverse("admin:fleet_registry_change", args=[service.registry_id])
         changed = form(server.url, base_mirrors="docker.io/library=registry.example.com/hub", secret="")
         with django_capture_on_commit_callbacks(execute=True):
             assert admin_client.post(url, changed).status_code == 302

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import tarfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -25,23 +25,11 @@ def layer(files: Mapping[str, bytes]) -> Layer:
     return build_layer(tuple(with_parents(File(path, content) for path, content in files.items())))
 
 
-@dataclass(frozen=True)
-class RawLayer:
+@dataclass(frozen=True, slots=True)
+class RawLayer(Bytes):
     """A layer of ``tarfile``, which writes names that are not UTF-8."""
 
-    content: bytes
     diff_id: str
-
-    @property
-    def digest(self) -> str:
-        return sha256(self.content)
-
-    @property
-    def size_bytes(self) -> int:
-        return len(self.content)
-
-    def chunks(self) -> Iterator[bytes]:
-        yield self.content
 
 
 def raw_layer(files: Mapping[str, bytes]) -> RawLayer:
