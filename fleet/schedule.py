@@ -1,6 +1,6 @@
 """A registry's schedule as a row that beat reads.
 
-django-celery-beat notices a saved or deleted PeriodicTask by itself and within ``CELERY_BEAT_MAX_LOOP_INTERVAL``.
+``fleet.beat`` notices a saved or deleted PeriodicTask within ``CELERY_BEAT_MAX_LOOP_INTERVAL``.
 """
 
 from __future__ import annotations
