@@ -11,7 +11,8 @@ from django_celery_beat.models import IntervalSchedule, PeriodicTask
 from fleet.beat import DatabaseScheduler, Scheduler
 from fleet.celery import app
 
-pytestmark = pytest.mark.django_db
+# The scheduler drops a connection that is in a transaction.
+pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def _save(name: str) -> PeriodicTask:
