@@ -46,7 +46,7 @@ def form(url: str, **changes: Any) -> dict[str, Any]:
         "enabled": "on",
         "username": "robot",
         "secret": SECRET,
-        "all_repositories": "on",
+        "listing": "catalog",
         "include": "",
         "exclude": "",
         "tag_pattern": "*",
@@ -144,8 +144,8 @@ class TestForm:
             ({"url": "/var/run/docker.sock", "kind": "engine"}, "where the engine listens"),
             ({"platform": "linux"}, "OS/ARCH"),
             ({"base_mirrors": "docker.io"}, "mirror"),
-            ({"all_repositories": None}, "at least one repository"),
-            ({"all_repositories": None, "include": "team/*"}, "exact name"),
+            ({"listing": "names"}, "at least one repository"),
+            ({"listing": "names", "include": "team/*"}, "exact name"),
         ],
     )
     def test_a_mistake_gets_a_sentence(self, admin_client: Client, changes: dict[str, Any], sentence: str) -> None:

@@ -333,14 +333,14 @@ class TestDiscovery:
         assert only_service().repository == "team/app"
 
     def test_an_explicit_list_asks_no_catalog(self, server: PushableRegistry, registry: Registry) -> None:
-        registry.all_repositories, registry.include = False, "team/app"
+        registry.listing, registry.include = Registry.Listing.NAMES, "team/app"
         registry.save()
         scan(registry)
         assert only_service().snapshot is not None
         assert not server.asked("GET", "_catalog")
 
     def test_a_name_that_does_not_exist_is_an_error(self, server: PushableRegistry, registry: Registry) -> None:
-        registry.all_repositories, registry.include = False, "team/typo"
+        registry.listing, registry.include = Registry.Listing.NAMES, "team/typo"
         registry.save()
         done = scan(registry)
         assert done.status == Scan.Status.FAILED

@@ -32,7 +32,7 @@ class RegistryAdmin(admin.ModelAdmin):
     fieldsets = (
         (None, {"fields": ("name", "kind", "url", "plain_http", "enabled")}),
         ("Login", {"fields": LOGIN}),
-        ("Repositories", {"fields": ("all_repositories", "include", "exclude")}),
+        ("Repositories", {"fields": ("listing", "listing_scope", "include", "exclude")}),
         ("History", {"fields": ("tag_pattern", "history_tags", "platform")}),
         ("Schedule", {"fields": ("crontab", "interval", "concurrency"), "description": "Without one: on demand only."}),
         ("Suggestions", {"fields": ("base_mirrors",)}),

@@ -16,7 +16,7 @@ from fleet.oci.manifest import Platform
 from fleet.oci.origin import registry_origins
 from fleet.oci.reference import is_repository
 
-Kind = Registry.Kind
+Kind, Listing = Registry.Kind, Registry.Listing
 ENGINE_SCHEMES = ("unix", "tcp", "http", "https", "ssh", "npipe")
 FIELDS = (
     "name",
@@ -26,7 +26,8 @@ FIELDS = (
     "enabled",
     "username",
     "secret",
-    "all_repositories",
+    "listing",
+    "listing_scope",
     "include",
     "exclude",
     "tag_pattern",
@@ -74,7 +75,7 @@ class RegistryForm(forms.ModelForm):
         values = self.cleaned_data
         if "url" in values and "kind" in values:
             self._clean_url(values["kind"], values["url"])
-        if not values.get("all_repositories"):
+        if values.get("listing") == Listing.NAMES:
             self._clean_include(values.get("kind", ""), values.get("include", ""))
         values["secret"] = self._secret(values)
         return values
@@ -88,7 +89,7 @@ class RegistryForm(forms.ModelForm):
     def _clean_include(self, kind: str, include: str) -> None:
         names = [line.strip() for line in include.splitlines() if line.strip()]
         if not names:
-            self.add_error("include", "Name at least one repository, or choose all repositories.")
+            self.add_error("include", "Name at least one repository, or choose another listing.")
         wrong = [name for name in names if kind == Kind.DISTRIBUTION and not is_repository(name)]
         if wrong:
             self.add_error(

@@ -4,7 +4,7 @@ from fleet.models.analysis import Analysis, Finding, Suggestion
 from fleet.models.image import Image, ImageLayer, Layer
 from fleet.models.policy import SizePolicy, Violation
 from fleet.models.registry import Registry
-from fleet.models.scan import Scan, ScanError
+from fleet.models.scan import PushedRepository, Scan, ScanError, ScanLane
 from fleet.models.service import Service, Snapshot
 
 __all__ = [
@@ -13,9 +13,11 @@ __all__ = [
     "Image",
     "ImageLayer",
     "Layer",
+    "PushedRepository",
     "Registry",
     "Scan",
     "ScanError",
+    "ScanLane",
     "Service",
     "SizePolicy",
     "Snapshot",

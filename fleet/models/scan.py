@@ -11,11 +11,12 @@ from fleet.models.registry import Registry
 from fleet.models.service import Service
 
 STALE_AFTER = timedelta(minutes=30)
+ACTIVE = ("queued", "running", "paused")
 
 
 class ScanQuerySet(models.QuerySet["Scan"]):
     def active(self) -> ScanQuerySet:
-        return self.filter(status__in=(Scan.Status.QUEUED, Scan.Status.RUNNING))
+        return self.filter(status__in=ACTIVE)
 
     def stale(self) -> ScanQuerySet:
         """Scans that no worker moved for so long that none will."""
@@ -29,14 +30,17 @@ class Scan(models.Model):
     class Status(models.TextChoices):
         QUEUED = "queued"
         RUNNING = "running"
+        PAUSED = "paused"
         DONE = "done"
         PARTIAL = "partial", "Done with errors"
         FAILED = "failed"
+        CANCELLED = "cancelled"
 
     class Trigger(models.TextChoices):
         SCHEDULE = "schedule", "schedule"
         PAGE = "page", "scan now"
         COMMAND = "command", "command line"
+        PUSH = "push", "push event"
 
     registry = models.ForeignKey(Registry, models.CASCADE, related_name="scans")
     service = models.ForeignKey(Service, models.CASCADE, null=True, blank=True, related_name="scans")
@@ -46,6 +50,8 @@ class Scan(models.Model):
     queued_at = models.DateTimeField(auto_now_add=True)
     started_at = models.DateTimeField(null=True)
     progress_at = models.DateTimeField(default=timezone.now)
+    resume_at = models.DateTimeField(null=True, help_text="When a paused scan goes on.")
+    pauses = models.PositiveSmallIntegerField(default=0, help_text="In a row, without a service read in between.")
     finished_at = models.DateTimeField(null=True)
     services = models.PositiveIntegerField(default=0)
     services_done = models.PositiveIntegerField(default=0)
@@ -72,6 +78,45 @@ class Scan(models.Model):
         if self.started_at is None:
             return None
         return ((self.finished_at or timezone.now()) - self.started_at).total_seconds()
+
+
+class ScanLane(models.Model):
+    """One of the rows that a scan's services stand in, each read by one worker at a time: a service's row is its key
+    modulo the registry's concurrency. Who holds the lane renews ``held_until``; once it has passed anybody may take
+    over. The counts are of ``service``, which is being read and not yet in the scan's own counts."""
+
+    scan = models.ForeignKey(Scan, models.CASCADE, related_name="lanes")
+    number = models.PositiveSmallIntegerField()
+    holder = models.CharField(max_length=36, blank=True)
+    held_until = models.DateTimeField(null=True)
+    service = models.ForeignKey(Service, models.SET_NULL, null=True, related_name="+")
+    tags = models.PositiveIntegerField(default=0)
+    layers = models.PositiveIntegerField(default=0)
+    requests = models.PositiveIntegerField(default=0)
+    received_bytes = models.BigIntegerField(default=0)
+
+    class Meta:
+        ordering = ["number"]
+        constraints = [models.UniqueConstraint(fields=["scan", "number"], name="scan_lane_number")]
+
+    def __str__(self) -> str:
+        return f"lane {self.number} of scan {self.scan_id}"
+
+
+class PushedRepository(models.Model):
+    """A repository that a push event named and that is still to be read: a storm of events is one row."""
+
+    registry = models.ForeignKey(Registry, models.CASCADE, related_name="pushed")
+    repository = models.CharField(max_length=255)
+    pushed_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        verbose_name_plural = "pushed repositories"
+        ordering = ["pushed_at", "pk"]
+        constraints = [models.UniqueConstraint(fields=["registry", "repository"], name="pushed_repository")]
+
+    def __str__(self) -> str:
+        return self.repository
 
 
 class ScanError(models.Model):

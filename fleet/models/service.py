@@ -28,7 +28,8 @@ class Service(models.Model):
 
     ``checked_at`` is the last time its tags were read, ``last_scan`` the scan that was done with it last, well or
     badly: it makes a task that is delivered twice count once. ``skipped`` remembers tags that are no images as
-    {tag: [digest, what it is]}, so that they too cost one HEAD.
+    {tag: [digest, what it is]}, so that they too cost one HEAD. ``history_left`` counts the selected tags that later
+    scans have still to read.
     """
 
     class SavingsSource(models.TextChoices):
@@ -44,6 +45,7 @@ class Service(models.Model):
     registry = models.ForeignKey(Registry, models.CASCADE, related_name="services")
     repository = models.CharField(max_length=255)
     platform = models.CharField(max_length=50)
+    name = models.CharField(max_length=255, blank=True, help_text="Empty: the repository is the name.")
     owner = models.CharField(max_length=100, blank=True, db_index=True)
     weight = models.PositiveIntegerField(default=1, help_text="Running replicas.")
     dockerfile = models.TextField(
@@ -54,6 +56,7 @@ class Service(models.Model):
     gone_at = models.DateTimeField(null=True)
     last_scan = models.ForeignKey("Scan", models.SET_NULL, null=True, editable=False, related_name="+")
     skipped = models.JSONField(default=dict, editable=False)
+    history_left = models.PositiveIntegerField(default=0, editable=False)
 
     snapshot = models.ForeignKey("Snapshot", models.SET_NULL, null=True, related_name="+")
     runtime = models.CharField(max_length=20, blank=True, db_index=True)
@@ -102,6 +105,7 @@ class Snapshot(models.Model):
     )
     taken_at = models.DateTimeField()
     seen_at = models.DateTimeField(auto_now_add=True)
+    gone_at = models.DateTimeField(null=True, help_text="When the tag was first found missing.")
     compressed_bytes = models.BigIntegerField()
     unpacked_bytes = models.BigIntegerField(null=True)
 

@@ -42,7 +42,7 @@ def try_connection(registry: Registry) -> str:
     """Speak to a registry once and tell what it said, in a sentence. Raises RegistryError where it cannot be read."""
     with closing(connect(registry)) as endpoint:
         endpoint.check()
-        if not registry.all_repositories:
+        if registry.listing == Registry.Listing.NAMES:
             asked = _repositories(len(registry.includes))
             return f"{registry} answers and takes the login. It will be asked for {asked}."
         count = sum(1 for _ in islice(endpoint.repositories(), COUNTED))

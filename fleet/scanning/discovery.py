@@ -60,7 +60,7 @@ def _discover(scan: Scan, endpoint: Endpoint) -> tuple[int, ...]:
 def _listed(registry: Registry, endpoint: Endpoint) -> Iterator[str]:
     """The repositories that the settings select. Without a catalog the include list is taken at its word."""
     includes = registry.includes
-    if not registry.all_repositories:
+    if registry.listing == Registry.Listing.NAMES:
         return (name for name in includes if not _matches(name, registry.excludes))
     return (
         name

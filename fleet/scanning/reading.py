@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from fleet.image.loading import ResolvedImage, resolve_image
-from fleet.models import Image, Service, Snapshot
+from fleet.models import Image, Registry, Service, Snapshot
 from fleet.oci.errors import NotFound, RegistryError, UnsupportedMediaType
 from fleet.oci.manifest import Platform
 from fleet.oci.sources.endpoint import Endpoint
@@ -44,7 +44,7 @@ def select(service: Service, endpoint: Endpoint) -> tuple[str, ...]:
     except NotFound:
         # A repository whose tags were all deleted stays in the catalog and answers 404. A name that an admin typed
         # and that answers 404 is a mistake.
-        if registry.all_repositories:
+        if registry.listing != Registry.Listing.NAMES:
             return ()
         raise
 

@@ -91,7 +91,7 @@ every, _ = IntervalSchedule.objects.get_or_create(every=8, period="seconds")
 admin = User.objects.create_superuser("admin")
 client = Client(headers={{"host": "localhost"}})
 client.force_login(admin)
-form = dict(name="Debian", kind="distribution", url="{url}", username="", secret="", all_repositories="on", include="",
+form = dict(name="Debian", kind="distribution", url="{url}", username="", secret="", listing="catalog", include="",
             exclude="library/*\\nproof/*", tag_pattern="*", history_tags="12", platform="linux/amd64", concurrency="2",
             enabled="on", base_mirrors="docker.io/library={mirror}/library", crontab="", interval=every.pk)
 page = client.post("/admin/fleet/registry/add/", form)
