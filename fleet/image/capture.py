@@ -9,6 +9,7 @@ from fleet.image.entries import ElfFacts
 from fleet.image.limits import MEBIBYTE, Limits
 from fleet.image.stream import ByteStream
 from fleet.image.tar import Member
+from fleet.oci.errors import TooLarge
 
 _SHEBANG_BYTES = 256
 _SMALL_BYTES = 64 << 10
@@ -76,6 +77,7 @@ class Captures:
         self.elf: dict[str, ElfFacts] = {}
         self._limits = limits
         self._room_bytes = limits.texts_bytes
+        self._facts_bytes = 0
         self._kept: set[str] = set()
 
     def forget(self, path: str) -> None:
@@ -97,6 +99,7 @@ class Captures:
             line = stream.peek(min(size, _SHEBANG_BYTES)).partition(b"\n")[0]
             self._kept.add(path)
             self.shebangs[path] = line.decode(errors="surrogateescape").rstrip()
+            self._count(len(line))
         if wanted_text(path, size) and size <= min(self._limits.text_bytes, self._room_bytes):
             self._kept.add(path)
             self.texts[path] = stream.take(size)
@@ -112,3 +115,12 @@ class Captures:
         if facts is not None:
             self._kept.add(path)
             self.elf[path] = facts
+            self._count(sum(map(len, (*facts.needed, *facts.search_paths, facts.soname, facts.interpreter))))
+
+    def _count(self, facts_bytes: int) -> None:
+        """Facts about programs, unlike texts, cannot be left out: a suggestion would miss a library."""
+        self._facts_bytes += facts_bytes
+        if self._facts_bytes > self._limits.facts_bytes:
+            raise TooLarge(
+                f"its programs name more than {self._limits.facts_bytes} bytes of libraries and interpreters"
+            )

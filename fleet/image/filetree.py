@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, TypeVar
 
+from fleet.image.children import Children
 from fleet.image.entries import ElfFacts, Entry, LayerIndex
 
 Cause = Literal["deleted", "overwritten", "metadata"]
@@ -102,56 +103,6 @@ class FileTree:
         real = self.resolve(path)
         content = None if real is None else self.texts.get(real)
         return None if content is None else content.decode(errors="replace")
-
-
-class Children:
-    """The names in each directory, so that a subtree is found without looking at the rest."""
-
-    __slots__ = ("_names",)
-
-    def __init__(self) -> None:
-        self._names: dict[str, dict[str, None]] = {"": {}}
-
-    def __contains__(self, directory: str) -> bool:
-        return directory in self._names
-
-    def add(self, path: str) -> None:
-        """Add a path and the directories above it."""
-        names = self._names
-        while True:
-            directory = path.rpartition("/")[0]
-            siblings = names.get(directory)
-            if siblings is not None:
-                siblings[path] = None
-                return
-            names[directory] = {path: None}
-            path = directory
-
-    def remove(self, path: str) -> None:
-        """Remove a path with everything below it."""
-        for below in list(self.below(path)):
-            self._names.pop(below, None)
-        self._names.pop(path, None)
-        self._names.get(path.rpartition("/")[0], {}).pop(path, None)
-
-    def clear(self, directory: str) -> None:
-        """Remove everything below a directory."""
-        for below in list(self.below(directory)):
-            self._names.pop(below, None)
-        if directory in self._names:
-            self._names[directory] = {}
-
-    def below(self, directory: str) -> Iterator[str]:
-        """Every path below a directory, parents first."""
-        todo = [iter(self._names.get(directory, ()))]
-        while todo:
-            path = next(todo[-1], None)
-            if path is None:
-                todo.pop()
-                continue
-            yield path
-            if path in self._names:
-                todo.append(iter(self._names[path]))
 
 
 def apply_layers(layers: Sequence[LayerIndex]) -> FileTree:

@@ -51,7 +51,10 @@ def inflate(
 
     Raises CorruptLayer for damaged or cut streams and TooLarge for what expands beyond ``limits``.
     """
-    pieces = {"gzip": _gunzip, "zstd": _unzstd, "none": _as_stored}[compression](chunks, progress)
+    if compression == "zstd":
+        pieces = _unzstd(chunks, progress, limits.window_bytes)
+    else:
+        pieces = {"gzip": _gunzip, "none": _as_stored}[compression](chunks, progress)
     for piece in pieces:
         _refuse_bomb(progress, limits)
         yield piece
@@ -117,10 +120,10 @@ class _Steps:
         return bytes(step)
 
 
-def _unzstd(chunks: Iterable[bytes], progress: Progress) -> Iterator[bytes]:
+def _unzstd(chunks: Iterable[bytes], progress: Progress, window_bytes: int) -> Iterator[bytes]:
     # A reader, since a decompressobj would return 500 MB at once for one step of a hostile blob. It does not tell a
     # cut stream from a whole one: the archive within and the digest do.
-    reader = zstandard.ZstdDecompressor().stream_reader(
+    reader = zstandard.ZstdDecompressor(max_window_size=window_bytes).stream_reader(
         _Steps(chunks, progress),  # type: ignore[arg-type]  # it asks for read() alone
         read_size=_STEP_BYTES,
         read_across_frames=True,
@@ -130,4 +133,7 @@ def _unzstd(chunks: Iterable[bytes], progress: Progress) -> Iterator[bytes]:
             progress.advance(0, len(piece))
             yield piece
     except zstandard.ZstdError as error:
+        # The library gives no code, only zstd's own words.
+        if "too much memory" in str(error):
+            raise TooLarge(f"its zstd stream asks for a window of more than {window_bytes} bytes") from error
         raise CorruptLayer("its zstd stream is damaged") from error

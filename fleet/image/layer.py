@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from array import array
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from fleet.image.capture import Captures
 from fleet.image.entries import Entry, Kind, LayerIndex
@@ -52,7 +52,7 @@ def index_layer(
     reading = _Reading(limits)
     try:
         with Hashing() as hashing:
-            compression, stored = sniff(hashing.passing(chunks, blob))
+            compression, stored = sniff(hashing.passing(_bounded(chunks, limits), blob))
             estimated = compression == "none" and not stores_compressed
             pieces = estimate(stored, progress) if estimated else inflate(compression, stored, progress, limits)
             reading.read(ByteStream(hashing.passing(pieces, contents)))
@@ -79,6 +79,15 @@ def index_layer(
     )
 
 
+def _bounded(chunks: Iterable[bytes], limits: Limits) -> Iterator[bytes]:
+    stored_bytes = 0
+    for chunk in chunks:
+        stored_bytes += len(chunk)
+        if stored_bytes > limits.stored_bytes:
+            raise TooLarge(f"it has more than {limits.stored_bytes} stored bytes")
+        yield chunk
+
+
 class _Reading:
     """The entries of an archive while it passes; their shares of the blob are known once it has passed."""
 
@@ -87,11 +96,15 @@ class _Reading:
         self.unpacked_bytes = 0
         self.ignored = 0
         self._limits = limits
+        self._names_bytes = 0
         self._entries: list[Entry] = []
         self._spans = array("q")
 
     def read(self, stream: ByteStream) -> None:
-        for member in read_tar(stream, self._limits):
+        # Those that are ignored count too: they take their time.
+        for count, member in enumerate(read_tar(stream, self._limits), 1):
+            if count > self._limits.entries:
+                raise TooLarge(f"it has more than {self._limits.entries} entries")
             self._add(member, stream)
         if not stream.offset:
             raise CorruptLayer("it holds nothing")
@@ -107,8 +120,9 @@ class _Reading:
         kind, path = _meaning(path, member.kind)
         if kind is None or (not path and kind != "opaque"):
             return
-        if len(self._entries) >= self._limits.entries:
-            raise TooLarge(f"it has more than {self._limits.entries} entries")
+        self._names_bytes += len(path) + len(member.link)
+        if self._names_bytes > self._limits.names_bytes:
+            raise TooLarge(f"its paths alone have more than {self._limits.names_bytes} bytes")
         size_bytes = member.size_bytes
         if kind == "file":
             self.captures.forget(path)
@@ -127,12 +141,14 @@ class _Reading:
         return 4 * len(path) > longest and len(path.encode(errors="surrogateescape")) > longest
 
     def entries(self, progress: Progress) -> tuple[Entry, ...]:
+        """The entries with their shares; to be called once. Each takes the place of the one it was made of, for a
+        second list of them would double the memory."""
         positions = progress.stored_positions(self._spans)
-        shares = (stop - start for start, stop in zip(positions[::2], positions[1::2], strict=True))
-        return tuple(
-            Entry(path, kind, size, share, mode, uid, gid, link)
-            for (path, kind, size, _, mode, uid, gid, link), share in zip(self._entries, shares, strict=True)
-        )
+        entries = self._entries
+        for at, (path, kind, size, _, mode, uid, gid, link) in enumerate(entries):
+            share = positions[2 * at + 1] - positions[2 * at]
+            entries[at] = Entry(path, kind, size, share, mode, uid, gid, link)
+        return tuple(entries)
 
 
 def entry_path(name: str) -> str | None:

@@ -34,11 +34,11 @@ class Progress:
             self._stored.append(self.stored_bytes)
             self._unpacked.append(self.unpacked_bytes)
 
-    def stored_positions(self, offsets: Iterable[int]) -> list[int]:
+    def stored_positions(self, offsets: Iterable[int]) -> array[int]:
         """The stored position of each unpacked offset, interpolated. ``offsets`` must not decrease."""
         stored, unpacked = self._stored, self._unpacked
         last = len(unpacked) - 1
-        positions = []
+        positions = array("q")  # a list of as many numbers would take four times the memory
         step, start, end = 0, 0, 0
         base, slope = 0.0, 0.0
         for offset in offsets:

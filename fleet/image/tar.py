@@ -73,18 +73,25 @@ def read_tar(stream: ByteStream, limits: Limits = DEFAULT_LIMITS) -> Iterator[Me
     Raises CorruptLayer for what is no whole tar archive and TooLarge for headers beyond ``limits``.
     """
     begin = stream.offset
-    records: Mapping[bytes, bytes] = _NO_RECORDS
+    extended_bytes = 0
+    records = names = _NO_RECORDS
     while header := _next_header(stream):
         kind = header[156:157]
         if kind in b"xXgLK":
             content = _extended_header(stream, number(header[124:136]), limits)
-            if kind != b"g":
-                records = {**records, **_records(kind, content)}
+            extended_bytes += len(content)
+            if extended_bytes > limits.extended_headers_bytes:
+                raise TooLarge(f"it has more than {limits.extended_headers_bytes} bytes of extended tar headers")
+            # Of several PAX headers before a member the last one holds, whole; a GNU long name holds before any.
+            if kind in b"LK":
+                names = {**names, **_long_name(kind, content)}
+            elif kind != b"g":
+                records = pax_records(content)
             continue
-        member = _member(stream, header, records, begin)
+        member = _member(stream, header, {**records, **names} if names else records, begin, limits)
         yield member
         stream.skip(member.end - stream.offset)
-        begin, records = member.end, _NO_RECORDS
+        begin, records, names = member.end, _NO_RECORDS, _NO_RECORDS
 
 
 def _next_header(stream: ByteStream) -> bytes | None:
@@ -108,16 +115,13 @@ def _extended_header(stream: ByteStream, size: int, limits: Limits) -> bytes:
     return content
 
 
-def _records(kind: bytes, content: bytes) -> Mapping[bytes, bytes]:
-    """GNU long names in the words of PAX."""
-    if kind == b"L":
-        return {b"path": content.partition(b"\0")[0]}
-    if kind == b"K":
-        return {b"linkpath": content.partition(b"\0")[0]}
-    return pax_records(content)
+def _long_name(kind: bytes, content: bytes) -> Mapping[bytes, bytes]:
+    """A GNU long name in the words of PAX."""
+    name = content.partition(b"\0")[0]
+    return {b"path" if kind == b"L" else b"linkpath": name} if name else _NO_RECORDS
 
 
-def _member(stream: ByteStream, header: bytes, records: Mapping[bytes, bytes], begin: int) -> Member:
+def _member(stream: ByteStream, header: bytes, records: Mapping[bytes, bytes], begin: int, limits: Limits) -> Member:
     name, mode, uid, gid, size, flag, link, magic = _HEADER.unpack_from(header)
     name = name.partition(b"\0")[0]
     link = link.partition(b"\0")[0]
@@ -131,7 +135,7 @@ def _member(stream: ByteStream, header: bytes, records: Mapping[bytes, bytes], b
     uid, gid = id_number(uid), id_number(gid)
     real = None
     if flag == b"S":
-        real = _skip_sparse_map(stream, header)
+        real = _skip_sparse_map(stream, header, limits)
     if records:
         name = _text(records, b"GNU.sparse.name") or _text(records, b"path") or name
         link = _text(records, b"linkpath") or link
@@ -172,11 +176,14 @@ def _check(header: bytes, offset: int) -> None:
         raise CorruptLayer(f"there is no tar header where one must be, at byte {offset - _BLOCK} of the inflated data")
 
 
-def _skip_sparse_map(stream: ByteStream, header: bytes) -> int:
+def _skip_sparse_map(stream: ByteStream, header: bytes, limits: Limits) -> int:
     """Pass the blocks that continue an old GNU sparse map; the size of the file with its holes."""
     more = header[_SPARSE_EXTENDED]
+    begin = stream.offset
     while more:
         more = stream.take(_BLOCK)[_SPARSE_MORE]
+        if stream.offset - begin > limits.sparse_map_bytes:
+            raise TooLarge(f"it has a sparse file with a map of more than {limits.sparse_map_bytes} bytes")
     return number(header[_SPARSE_SIZE])
 
 

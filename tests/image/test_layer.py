@@ -276,7 +276,7 @@ CORRUPT = {
     "cut zstd": (zstandard.compress(noise(500_000))[:300_000], "no tar header"),
     "cut zstd of a tar": (zstandard.compress(archive(member("a", noise(900_000))))[:600_000], "cut short"),
     "zstd cut at once": (ZST[:100], "holds nothing"),
-    "damaged zstd": (ZST[:5] + b"damage" * 20 + ZST[125:], "damaged"),
+    "damaged zstd": (ZST[:9] + b"damage" * 20 + ZST[129:], "damaged"),
     "garbage after zstd": (ZST + b"garbage!", "damaged"),
     "gzip of no tar": (gzip.compress(noise(5000)), "no tar header"),
     "tar cut in a header": (gzip.compress(TAR[:700]), "cut short"),
