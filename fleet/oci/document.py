@@ -19,6 +19,11 @@ _RFC3339 = re.compile(
     r"(\d{4})-(\d\d)-(\d\d)[Tt ](\d\d):(\d\d):(\d\d)(?:\.(\d{1,12}))?(?:[Zz]|([+-])(\d\d):(\d\d))",
     re.ASCII,
 )
+_DEPTH_LIMIT = 64
+# A string without an end counts to the end: looked for again from each quote, it would take the square of its length.
+_STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
+_BRACKETS = bytes.maketrans(b"{}", b"[]")
+_OTHER_BYTES = bytes(byte for byte in range(256) if byte not in b"[]{}")
 # Builders write the epoch or year 1 for "no date": reproducible builds do so on purpose.
 _FIRST_YEAR = 1990
 
@@ -35,13 +40,24 @@ class Document:
     @classmethod
     def parse(cls, body: bytes, what: str) -> Document:
         """``what`` names the document in errors, for instance "The manifest"."""
+        if _is_deeper(body, _DEPTH_LIMIT):
+            raise InvalidResponse(
+                f"{what} is nested more than {_DEPTH_LIMIT} levels deep, as no image is. It was not read further."
+            )
         try:
-            value = json.loads(body, parse_constant=_refuse_constant)
+            # Without a decoded text json would guess at UTF-16 and UTF-32, which the depth was not counted in.
+            value = json.loads(body.decode("utf-8-sig"), parse_constant=_refuse_constant)
         except (ValueError, RecursionError):
             raise InvalidResponse(f"{what} is no valid JSON. Check that the URL is that of a registry.") from None
         if not isinstance(value, dict):
             raise InvalidResponse(f"{what} is no JSON object. Check that the URL is that of a registry.")
         return cls(value, what)
+
+    @classmethod
+    def parse_list(cls, body: bytes, what: str) -> tuple[Document, ...]:
+        """A JSON list of objects, as the APIs of providers answer."""
+        # Read as a field, each item is checked and named in errors as any other list's.
+        return cls.parse(b'{"items":%b}' % body, what).documents("items")
 
     def has(self, name: str) -> bool:
         return self._fields.get(name) is not None
@@ -63,6 +79,15 @@ class Document:
             self._refuse(name, "a whole number")
         return value
 
+    def real(self, name: str) -> float:
+        """A number that is not negative, with or without a fraction; 0.0 when absent."""
+        value = self._fields.get(name)
+        if value is None:
+            return 0.0
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= _LARGEST_NUMBER:
+            self._refuse(name, "a number")
+        return float(value)
+
     def document(self, name: str) -> Document | None:
         value = self._fields.get(name)
         return None if value is None else Document(self._expect(value, dict, name), f"{self._what}, {name}")
@@ -72,6 +97,11 @@ class Document:
             Document(self._expect(item, dict, name, position), f"{self._what}, {name}[{position}]")
             for position, item in enumerate(self._list(name))
         )
+
+    def document_lists(self, name: str) -> tuple[tuple[Document, ...], ...]:
+        """A list of lists of objects."""
+        rows = (self._expect(row, list, name, position) for position, row in enumerate(self._list(name)))
+        return tuple(Document({"row": row}, f"{self._what}, {name}").documents("row") for row in rows)
 
     def texts(self, name: str) -> tuple[str, ...]:
         return tuple(clean(self._expect(item, str, name, position)) for position, item in enumerate(self._list(name)))
@@ -134,3 +164,22 @@ def parse_moment(text: str) -> datetime | None:
 
 def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(name)
+
+
+def _is_deeper(body: bytes, limit: int) -> bool:
+    """Whether JSON is nested more than ``limit`` deep, found out without following it down.
+
+    What is no JSON may be called deep or not: the parser refuses it in any case.
+    """
+    if body.count(b"[") + body.count(b"{") <= limit:
+        return False
+    brackets = _STRING.sub(b"", body).translate(_BRACKETS, _OTHER_BYTES)
+    for _ in range(limit):
+        # Each pass takes away the innermost level, wherever it is.
+        shallower = brackets.replace(b"[]", b"")
+        if not shallower:
+            return False
+        if len(shallower) == len(brackets):
+            break
+        brackets = shallower
+    return b"[" in brackets

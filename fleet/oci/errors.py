@@ -3,7 +3,9 @@
     RegistryError
     ├── InvalidReference      the text is not a reference
     ├── Unreachable           no answer: DNS, refused, TLS, timeout          (temporary)
-    │   └── UntrustedCertificate
+    │   ├── UntrustedCertificate
+    │   ├── TimedOut          an answer that took longer than we listen
+    │   └── CutShort          an answer that ended before its end
     ├── Unauthorized          the login was refused or is missing
     ├── NotFound              no such repository, tag, manifest or blob
     ├── RateLimited           429, with the wait the registry asked for      (temporary)
@@ -36,6 +38,14 @@ class UntrustedCertificate(Unreachable):
     """TLS is spoken, but by someone we cannot vouch for: no reason to try without it."""
 
 
+class TimedOut(Unreachable):
+    """Waiting has been tried: asking again at once would wait as long again."""
+
+
+class CutShort(Unreachable):
+    pass
+
+
 class Unauthorized(RegistryError):
     pass
 
@@ -55,7 +65,14 @@ class RateLimited(RegistryError):
 
 
 class ServerFailure(RegistryError):
+    """``status`` and ``retry_after_seconds`` are what an HTTP answer said, None elsewhere."""
+
     temporary = True
+
+    def __init__(self, message: str, status: int | None = None, retry_after_seconds: float | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+        self.retry_after_seconds = retry_after_seconds
 
 
 class InvalidResponse(RegistryError):

@@ -20,11 +20,13 @@ from urllib3.exceptions import (
 
 from fleet.oci.document import Document
 from fleet.oci.errors import (
+    CutShort,
     InvalidResponse,
     NotFound,
     RateLimited,
     RegistryError,
     ServerFailure,
+    TimedOut,
     Unauthorized,
     Unreachable,
     UntrustedCertificate,
@@ -40,23 +42,30 @@ if TYPE_CHECKING:
 API = "its API"
 
 _LONGEST_WAIT_SECONDS = 86_400.0
+# How OpenSSL names the alert of a server that wants to know who asks, by the server's kind and version of TLS.
+_WANTS_CERTIFICATE = (
+    "TLSV13_ALERT_CERTIFICATE_REQUIRED",
+    "SSLV3_ALERT_BAD_CERTIFICATE",
+    "SSLV3_ALERT_HANDSHAKE_FAILURE",
+    "TLSV1_ALERT_UNKNOWN_CA",
+)
 
 
-def connection_failure(origin: Origin, error: Exception) -> Unreachable:
-    """The sentence for a connection that did not come about or broke off."""
+def connection_failure(origin: Origin, error: Exception) -> Unreachable | Unauthorized:
+    """The sentence for a connection that did not come about or broke off; Unauthorized: for want of a certificate."""
     where = shown(origin.netloc)
     if isinstance(error, NameResolutionError):
         return Unreachable(f"The name {shown(origin.host)} cannot be resolved. Check the URL and the DNS.")
     if isinstance(error, ConnectTimeoutError) and not isinstance(error, NewConnectionError):
-        return Unreachable(f"{where} does not accept a connection in time. Check the URL and the firewall.")
+        return TimedOut(f"{where} does not accept a connection in time. Check the URL and the firewall.")
     if isinstance(error, NewConnectionError):
         return Unreachable(f"{where} cannot be connected to. Check the URL, and that the registry is running.")
     if isinstance(error, SSLError):
         return _tls_failure(where, error)
     if isinstance(error, ReadTimeoutError):
-        return Unreachable(f"{where} stopped sending. Try again later.")
+        return TimedOut(f"{where} stopped sending. Try again later.")
     if isinstance(error, ProtocolError) and any(isinstance(inner, IncompleteRead) for inner in error.args):
-        return Unreachable(f"{where} ended its answer early. Try again later.")
+        return CutShort(f"{where} ended its answer early. Try again later.")
     return Unreachable(f"{where} closed the connection or does not speak HTTP. Check the URL, or try again later.")
 
 
@@ -76,11 +85,12 @@ def status_failure(answer: Answer, subject: str, *, signed_in: bool) -> Registry
     where = answer.where
     said = _said(answer)
     if answer.status == 401:
-        return _login_failure(where, subject, signed_in)
+        return login_failure(where, subject, signed_in=signed_in)
     if answer.status == 429:
         return RateLimited(f"{where} limits how often it may be asked. Scan less often, or sign in.", _wait(answer))
     if answer.status >= 500:
-        return ServerFailure(f"{where} failed with status {answer.status} for {subject}{said}. Try again later.")
+        sentence = f"{where} failed with status {answer.status} for {subject}{said}. Try again later."
+        return ServerFailure(sentence, answer.status, _wait(answer))
     if looks_like_html(answer):
         return no_registry(answer)
     if answer.status == 403:
@@ -90,7 +100,8 @@ def status_failure(answer: Answer, subject: str, *, signed_in: bool) -> Registry
     return InvalidResponse(f"{where} answered {subject} with status {answer.status}{said}. Check the URL.")
 
 
-def _login_failure(where: str, subject: str, signed_in: bool) -> Unauthorized:
+def login_failure(where: str, subject: str, *, signed_in: bool) -> Unauthorized:
+    """The error for a login that is missing or was refused."""
     if signed_in:
         return Unauthorized(f"{where} refused the login for {subject}. Check user name and password or token.")
     # Registries keep private repositories apart from missing ones for nobody but those who may read them.
@@ -98,12 +109,16 @@ def _login_failure(where: str, subject: str, signed_in: bool) -> Unauthorized:
     return Unauthorized(f"{where} wants a login for {subject}{unless}. Enter a login, or run docker login.")
 
 
-def _tls_failure(where: str, error: SSLError) -> Unreachable:
+def _tls_failure(where: str, error: SSLError) -> Unreachable | Unauthorized:
     inner = error.args[0] if error.args else None
     if isinstance(inner, SSLCertVerificationError):
         return UntrustedCertificate(
             f"The certificate of {where} is not trusted ({shown(inner.verify_message)}). "
-            "Name its authority in SSL_CERT_FILE or REQUESTS_CA_BUNDLE."
+            "Paste its authority where the registry is configured, or name it in SSL_CERT_FILE or REQUESTS_CA_BUNDLE."
+        )
+    if getattr(inner, "reason", "") in _WANTS_CERTIFICATE:
+        return Unauthorized(
+            f"{where} wants a client certificate that it trusts. Paste it and its key where the registry is configured."
         )
     return Unreachable(f"{where} does not speak TLS as expected. Check the port; plain HTTP needs an http:// URL.")
 

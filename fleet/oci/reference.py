@@ -97,9 +97,12 @@ Location = Reference | EngineLocation | LayoutLocation | ArchiveLocation
 
 
 def parse_location(text: str) -> Location:
-    """A reference, or skopeo's ``docker-daemon:NAME``, ``oci:PATH[:TAG]``, ``docker-archive:PATH[:NAME]``."""
+    """A reference, or skopeo's ``docker://REFERENCE``, ``docker-daemon:NAME``, ``oci:PATH[:TAG]``,
+    ``oci-archive:PATH[:TAG]`` or ``docker-archive:PATH[:NAME]``; its other places get a sentence that says how."""
     kind, colon, rest = text.partition(":")
-    if kind not in ("docker-daemon", "oci", "docker-archive", "docker") or not colon:
+    if colon and kind in _UNREAD:
+        raise InvalidReference(f"{kind}: places are not read. {_UNREAD[kind]}")
+    if kind not in ("docker", *_EXAMPLES) or not colon:
         return Reference.parse(text)
     if kind == "docker" and rest.startswith("//"):
         return Reference.parse(rest[2:])
@@ -113,7 +116,21 @@ def parse_location(text: str) -> Location:
     return LayoutLocation(path, tag) if kind == "oci" else ArchiveLocation(path, tag)
 
 
-_EXAMPLES = {"docker-daemon": "app:1.0", "oci": "path/to/layout:1.0", "docker-archive": "path/to/image.tar"}
+_EXAMPLES = {
+    "docker-daemon": "app:1.0",
+    "oci": "path/to/layout:1.0",
+    "oci-archive": "path/to/image.tar:1.0",
+    "docker-archive": "path/to/image.tar",
+}
+# No official image has such a name, so none of these can be meant as name:tag.
+_UNREAD = {
+    "containers-storage": "Write the image to a file with podman save -o app.tar, then name docker-archive:app.tar.",
+    "podman": "Write the image to a file with podman save -o app.tar, then name docker-archive:app.tar.",
+    "dir": "Copy it with skopeo copy dir:PATH oci:LAYOUT:TAG, then name oci:LAYOUT:TAG.",
+    "ostree": "Copy it with skopeo copy to oci:LAYOUT:TAG, then name that.",
+    "sif": "A Singularity image has no layers. Name the container image that it was made from.",
+    "tarball": "A root file system has no layers. Import it with docker import, then name docker-daemon:NAME.",
+}
 
 
 def is_tag(text: str) -> bool:

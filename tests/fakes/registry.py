@@ -24,7 +24,10 @@ class Request:
 
 @dataclass(frozen=True)
 class Reply:
-    """``stated_bytes`` is the Content-Length when it should differ from the body's. ``hangs_up`` answers nothing."""
+    """``stated_bytes`` is the Content-Length when it should differ from the body's. ``hangs_up`` answers nothing.
+
+    ``dribbles`` sends the body so many bytes at a time, with so many seconds after each.
+    """
 
     status: int = 200
     headers: Mapping[str, str] = field(default_factory=dict)
@@ -32,6 +35,7 @@ class Reply:
     stated_bytes: int | None = None
     delay_seconds: float = 0
     hangs_up: bool = False
+    dribbles: tuple[int, float] | None = None
 
 
 Script = Reply | Callable[[Request], Reply]
@@ -40,12 +44,14 @@ Script = Reply | Callable[[Request], Reply]
 class ScriptedRegistry:
     """``routes`` maps "GET /v2/" or "/v2/" (GET and HEAD alike) to a reply; the query is not part of it."""
 
-    def __init__(self, routes: Mapping[str, Script] | None = None, *, tls: ssl.SSLContext | None = None) -> None:
+    def __init__(
+        self, routes: Mapping[str, Script] | None = None, *, tls: ssl.SSLContext | None = None, port: int = 0
+    ) -> None:
         self.routes: dict[str, Script] = dict(routes or {})
         self.requests: list[Request] = []
         self.connections = 0
         self._tls = tls
-        self._server = _Server(self, tls)
+        self._server = _Server(self, tls, port)
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
 
     @property
@@ -82,9 +88,11 @@ class ScriptedRegistry:
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
     block_on_close = False
+    # With Python's five a connection that finds the queue full waits a second for its next try.
+    request_queue_size = 128
 
-    def __init__(self, registry: ScriptedRegistry, tls: ssl.SSLContext | None) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
+    def __init__(self, registry: ScriptedRegistry, tls: ssl.SSLContext | None, port: int) -> None:
+        super().__init__(("127.0.0.1", port), _Handler)
         self.registry = registry
         if tls:
             self.socket = tls.wrap_socket(self.socket, server_side=True, do_handshake_on_connect=False)
@@ -118,7 +126,10 @@ class _Handler(BaseHTTPRequestHandler):
                 self.send_header(name, value)
         self.end_headers()
         if self.command != "HEAD":
-            self.wfile.write(reply.body)
+            length, pause_seconds = reply.dribbles or (len(reply.body) or 1, 0)
+            for start in range(0, len(reply.body), length):
+                self.wfile.write(reply.body[start : start + length])
+                time.sleep(pause_seconds)
         if stated != len(reply.body) or not reply.headers.get("Content-Length", "1"):
             self.close_connection = True
 

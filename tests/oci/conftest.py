@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from fleet.oci.client import Limits, RegistryClient
+from fleet.oci.client import RegistryClient
 from tests import servers
 from tests.fakes.registry import ScriptedRegistry
-from tests.oci.content import Sample, make_sample
+from tests.oci.content import HASTY, Sample, make_sample
 from tests.servers import DebianRegistry
 
 # bcrypt at its lowest cost, as htpasswd writes it.
@@ -31,7 +31,7 @@ def registry() -> Iterator[ScriptedRegistry]:
 
 @pytest.fixture
 def client(registry: ScriptedRegistry) -> Iterator[RegistryClient]:
-    client = RegistryClient(registry.url, limits=Limits(read_seconds=0.5, connect_seconds=1))
+    client = RegistryClient(registry.url, limits=HASTY)
     yield client
     client.close()
 

@@ -7,9 +7,13 @@ import http.client
 import json
 from dataclasses import dataclass
 
+from fleet.oci.answer import Limits
 from fleet.oci.manifest import Descriptor
 from fleet.oci.media_types import DOCKER_CONFIG, DOCKER_LAYER_GZIP, DOCKER_MANIFEST
 from tests.servers import DebianRegistry
+
+# Waits that a test can afford.
+HASTY = Limits(read_seconds=0.5, connect_seconds=1, backoff_seconds=0.001, patience_seconds=2)
 
 
 def sha256(body: bytes) -> str:

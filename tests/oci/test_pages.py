@@ -52,6 +52,16 @@ def test_a_registry_with_smaller_pages_chooses_the_number(registry, client):
     assert list(client.repositories()) == ["a"]
 
 
+def test_a_name_that_a_registry_repeats_comes_once(registry, client):
+    """Tags that are pushed while a list is read move between its pages."""
+    pages = [
+        Reply(200, {"Link": '</v2/a/tags/list?last=b>; rel="next"'}, b'{"tags":["a","b","a"]}'),
+        Reply(200, {}, b'{"tags":["b","c"]}'),
+    ]
+    registry.routes["/v2/a/tags/list"] = lambda _: pages.pop(0)
+    assert list(client.tags("a")) == ["a", "b", "c"]
+
+
 @pytest.mark.parametrize("body", [b'{"tags":null}', b'{"tags":[]}', b"{}"])
 def test_an_empty_repository_has_no_tags(registry, client, body):
     registry.routes["/v2/a/tags/list"] = Reply(200, {}, body)
