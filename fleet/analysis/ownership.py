@@ -29,14 +29,17 @@ def layer_steps(history: Sequence[HistoryEntry], layers: int) -> tuple[HistoryEn
 
 
 def base_layer_count(image: LoadedImage) -> int:
-    """How many of the first layers came with the base: an estimate, always less than the number of layers.
+    """How many of the first layers came with the base, always less than the number of layers.
 
-    The base ends at the last CMD or ENTRYPOINT that steps with content follow; without one it is the first layer
-    where that is a root file system or an import. 0 means that nothing tells.
+    What the builder attested holds. Else it is an estimate from history: the base ends at the last CMD or ENTRYPOINT
+    that steps with content follow; without one it is the first layer where that is a root file system or an import.
+    0 means that nothing tells.
     """
     history, layers = image.config.history, len(image.manifest.layers)
     if layers < 2:
         return 0
+    if image.provenance and (attested := image.provenance.base_layer_count(image.manifest)):
+        return attested
     steps = layer_steps(history, layers)
     return (_up_to_command(history) if steps else 0) or _leading(steps or tuple(history[:1]), layers)
 

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from fleet.image.entries import LayerIndex
 from fleet.image.filetree import FileTree, apply_layers
 from fleet.image.layer import index_layer
+from fleet.image.limits import DEFAULT_LIMITS
 from fleet.image.sizes import Sizes
 from fleet.oci.digests import is_digest
-from fleet.oci.errors import InvalidResponse, TooLarge, UnsupportedMediaType
+from fleet.oci.errors import DigestMismatch, InvalidResponse, NotFound, TooLarge, UnsupportedMediaType
 from fleet.oci.manifest import (
     CONFIG_LIMIT_BYTES,
     Descriptor,
@@ -24,8 +25,10 @@ from fleet.oci.manifest import (
     parse_config,
     parse_manifest,
 )
-from fleet.oci.media_types import describe_artifact
+from fleet.oci.media_types import describe_artifact, describe_index, is_foreign_layer
+from fleet.oci.provenance import Provenance
 from fleet.oci.sources.source import Source
+from fleet.oci.wording import shown
 
 # Inflating releases the interpreter, so that two layers take the time of one.
 _READERS = 2
@@ -33,19 +36,23 @@ _READERS = 2
 
 @dataclass(frozen=True, slots=True)
 class ResolvedImage:
-    """What a reference points to for one platform: ``descriptor`` is the platform's manifest, never an index."""
+    """What a reference points to for one platform: ``descriptor`` is the platform's manifest, never an index.
+
+    ``index`` is the one that it was found in, which also leads to its provenance; None where there was none.
+    """
 
     descriptor: Descriptor
     manifest_body: bytes
     manifest: Manifest
     config_body: bytes
     config: ImageConfig
+    index: Index | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class LoadedImage:
     """An image with the indexes of all its layers, in order. ``name`` is what FROM would say without a tag, ``tag``
-    the one it was asked for by, empty where that was a digest."""
+    the one it was asked for by, empty where that was a digest. ``provenance`` is there when somebody asked for it."""
 
     name: str
     descriptor: Descriptor
@@ -54,6 +61,7 @@ class LoadedImage:
     layers: tuple[LayerIndex, ...]
     tree: FileTree
     tag: str = ""
+    provenance: Provenance | None = None
 
     @property
     def reference(self) -> str:
@@ -77,12 +85,22 @@ class LoadedImage:
 def resolve_image(source: Source, reference: str, platform: Platform) -> ResolvedImage:
     """Follow a tag or digest to the manifest and config for ``platform``: two or three requests, no layer.
 
-    Raises RegistryError; UnsupportedMediaType says what the reference is when it is no image.
+    Raises RegistryError; UnsupportedMediaType says what the reference is when it is no image, NotFound that its image
+    is for another platform.
     """
     descriptor, body = source.manifest(reference)
     manifest = parse_manifest(body, descriptor.media_type)
+    index: Index | None = None
+    is_chosen = False
     if isinstance(manifest, Index):
-        descriptor, body = source.manifest(choose_platform(manifest, platform).digest)
+        if not manifest.images:
+            raise UnsupportedMediaType(
+                f"{source.name}@{descriptor.digest} is {describe_index(manifest)}, not a container image. "
+                "Leave its tag out."
+            )
+        index, chosen = manifest, choose_platform(manifest, platform)
+        is_chosen = chosen.platform is not None
+        descriptor, body = source.manifest(chosen.digest)
         manifest = parse_manifest(body, descriptor.media_type)
     where = f"{source.name}@{descriptor.digest}"
     if isinstance(manifest, Index):
@@ -90,11 +108,19 @@ def resolve_image(source: Source, reference: str, platform: Platform) -> Resolve
     artifact = describe_artifact(manifest)
     if artifact:
         raise UnsupportedMediaType(f"{where} is {artifact}, not a container image. Leave its tag out.")
-    config_body = _config_body(source, manifest.config)
-    return ResolvedImage(descriptor, body, manifest, config_body, parse_config(config_body))
+    config_body = read_config(source, manifest.config)
+    config = parse_config(config_body)
+    # An index has said already which platform its image is for.
+    if not is_chosen and config.platform.contradicts(platform):
+        held = shown(str(config.platform))
+        raise NotFound(
+            f"{where} is an image for {held}, not for {platform}. Ask for {held}, or push one for {platform}."
+        )
+    return ResolvedImage(descriptor, body, manifest, config_body, config, index)
 
 
-def _config_body(source: Source, config: Descriptor) -> bytes:
+def read_config(source: Source, config: Descriptor) -> bytes:
+    """The body of an image config. Raises TooLarge before anything is read of one that no builder writes."""
     if config.size_bytes > CONFIG_LIMIT_BYTES:
         raise TooLarge(
             f"The image config {config.digest} in {source.name} is said to be {config.size_bytes} bytes long; "
@@ -119,15 +145,62 @@ def load_image(
 
 
 def assemble(name: str, resolved: ResolvedImage, layers: Sequence[LayerIndex], *, tag: str = "") -> LoadedImage:
-    """An image from parts that are at hand. ``layers`` in the manifest's order, none left out."""
+    """An image from parts that are at hand. ``layers`` in the manifest's order, none left out.
+
+    Raises DigestMismatch where a layer inflates to something else than the config says, as an engine would refuse it.
+    """
     if len(layers) != len(resolved.manifest.layers):
         raise InvalidResponse(
             f"{name}@{resolved.descriptor.digest} has {len(resolved.manifest.layers)} layers, {len(layers)} were read. "
             "Scan it again."
         )
+    _verify_contents(f"{name}@{resolved.descriptor.digest}", resolved.config.diff_ids, layers)
+    check_entries(f"{name}@{resolved.descriptor.digest}", layers)
     return LoadedImage(
         name, resolved.descriptor, resolved.manifest, resolved.config, tuple(layers), apply_layers(layers), tag
     )
+
+
+def check_entries(where: str, layers: Iterable[LayerIndex]) -> None:
+    """Raises TooLarge for layers that hold more entries together than fit into memory."""
+    entries = sum(len(layer.entries) for layer in layers)
+    if entries > DEFAULT_LIMITS.image_entries:
+        raise TooLarge(
+            f"The layers of {where} hold {entries} entries together; {DEFAULT_LIMITS.image_entries} are the most that "
+            "is read. No software needs that; check the image."
+        )
+
+
+def _verify_contents(where: str, diff_ids: Sequence[str], layers: Sequence[LayerIndex]) -> None:
+    """The config names what each layer inflates to. Configs of old, and those that are made up for what has none, name
+    nothing: then there is nothing to compare."""
+    if not diff_ids:
+        return
+    if len(diff_ids) != len(layers):
+        raise InvalidResponse(
+            f"{where} has {len(layers)} layers where its config names {len(diff_ids)}. No engine runs it: push the "
+            "image again."
+        )
+    for position, (diff_id, layer) in enumerate(zip(diff_ids, layers, strict=True), 1):
+        if diff_id.startswith("sha256:") and is_digest(diff_id) and layer.diff_id and layer.diff_id != diff_id:
+            raise DigestMismatch(
+                f"Layer {position} of {where} inflates to {layer.diff_id}, where its config says {diff_id}. No engine "
+                "runs it: push the image again."
+            )
+
+
+def layer_chunks(source: Source, layer: Descriptor) -> Iterator[bytes]:
+    """A layer's blob as its source stores it. A foreign layer is read where the source holds it all the same and never
+    from the addresses that its descriptor names: they are somebody else's."""
+    try:
+        yield from source.blob(layer)
+    except NotFound as error:
+        if not is_foreign_layer(layer.media_type):
+            raise
+        raise NotFound(
+            f"Layer {layer.digest} is foreign: {source.name} does not hold it, and it is not fetched from elsewhere. "
+            f"Its {layer.size_bytes} bytes are weighed apart; push it with the image to have its files read."
+        ) from error
 
 
 def _read_layers(
@@ -170,7 +243,7 @@ def _read_layer(
         raise _Abandoned
     try:
         return index_layer(
-            _watched(source.blob(layer), progress, failed),
+            _watched(layer_chunks(source, layer), progress, failed),
             digest=layer.digest,
             media_type=layer.media_type,
             stores_compressed=source.stores_compressed,

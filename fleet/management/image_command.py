@@ -9,7 +9,8 @@ from __future__ import annotations
 import sys
 import traceback
 from argparse import ArgumentParser
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from typing import Any
 
 from django.core.management.base import BaseCommand
@@ -21,7 +22,7 @@ from fleet.image.loading import LoadedImage, load_image
 from fleet.oci.errors import RegistryError
 from fleet.oci.manifest import Platform
 from fleet.oci.reference import parse_location
-from fleet.oci.sources import open_location
+from fleet.oci.sources import Source, open_location
 
 UNREADABLE = 2
 FAULT = 70
@@ -37,7 +38,8 @@ class ImageCommand(BaseCommand):
         parser.add_argument(
             "reference",
             metavar="REFERENCE",
-            help="registry/repository:tag or @digest, docker-daemon:NAME:TAG, oci:PATH[:TAG] or docker-archive:PATH",
+            help="registry/repository:tag or @digest, docker-daemon:NAME:TAG, oci:PATH[:TAG], oci-archive:PATH[:TAG] "
+            "or docker-archive:PATH[:NAME]",
         )
         parser.add_argument("--platform", default="linux/amd64", help="which image of a multi-platform one")
         parser.add_argument("--plain-http", action="store_true", help="allow HTTP without TLS beyond this machine")
@@ -45,7 +47,7 @@ class ImageCommand(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
-            status = self.report(self._load(options), options)
+            status = self.answer(options)
         except RegistryError as error:
             self.say(str(error))
             status = UNREADABLE
@@ -57,6 +59,10 @@ class ImageCommand(BaseCommand):
         if status:
             sys.exit(status)
 
+    def answer(self, options: dict[str, Any]) -> int:
+        """The exit status, once everything is printed. Raises RegistryError."""
+        return self.report(self._load(options), options)
+
     def report(self, image: LoadedImage, options: dict[str, Any]) -> int:
         raise NotImplementedError
 
@@ -66,11 +72,17 @@ class ImageCommand(BaseCommand):
 
     def _load(self, options: dict[str, Any]) -> LoadedImage:
         platform = Platform.parse(options["platform"])
+        with self.opened(options) as (source, reference, progress):
+            return load_image(source, reference, platform, progress=progress)
+
+    @contextmanager
+    def opened(self, options: dict[str, Any]) -> Iterator[tuple[Source, str, Callable[[int], None]]]:
+        """The place that the arguments name, what to ask it for, and whom to tell of bytes that were read."""
         location = parse_location(options["reference"])
         source, reference = open_location(location, plain_http=options["plain_http"])
         with closing(source), _progress() as progress:
             task = progress.add_task("reading layers", total=None)
-            return load_image(source, reference, platform, progress=lambda count: progress.advance(task, count))
+            yield source, reference, lambda count: progress.advance(task, count)
 
 
 def _progress() -> Progress:

@@ -38,7 +38,7 @@ def print_analysis(out: OutputWrapper, reference: str, image: LoadedImage, analy
         *([_package_table(analysis)] if analysis.packages else []),
         _text(f"Reclaimable: {_pair(analysis.reclaimable)}", "bold"),
     ]
-    _print(out, lines)
+    print_lines(out, lines)
 
 
 def print_suggestion(out: OutputWrapper, suggestion: Suggestion) -> None:
@@ -56,7 +56,7 @@ def print_suggestion(out: OutputWrapper, suggestion: Suggestion) -> None:
         *(_text(f"+ {reason}") for reason in suggestion.reasons),
         *(_text(f"! {note}") for note in suggestion.notes),
     ]
-    _print(out, lines)
+    print_lines(out, lines)
 
 
 def bytes_for_people(count: int) -> str:
@@ -144,7 +144,7 @@ def _lines(lines: Iterable[str]) -> Text:
     return Text("\n").join(_text(line) for line in lines)
 
 
-def _print(out: OutputWrapper, lines: Iterable[Text | Table]) -> None:
+def print_lines(out: OutputWrapper, lines: Iterable[Text | Table]) -> None:
     """Draws into memory first: Django's wrapper ends every write with a newline of its own."""
     on_terminal = out.isatty()
     columns = shutil.get_terminal_size().columns if on_terminal else _PIPE_COLUMNS

@@ -13,50 +13,17 @@ from datetime import datetime
 from fleet.oci import media_types
 from fleet.oci.digests import is_digest
 from fleet.oci.document import Document
-from fleet.oci.errors import InvalidReference, InvalidResponse, NotFound, TooLarge, UnsupportedMediaType
+from fleet.oci.errors import InvalidResponse, NotFound, TooLarge, UnsupportedMediaType
+from fleet.oci.platform import Platform as Platform
 from fleet.oci.wording import shown
 
 MANIFEST_LIMIT_BYTES = 4 << 20
 CONFIG_LIMIT_BYTES = 8 << 20
+# An engine mounts 127 layers, a kernel 500.
+MOST_PARTS = 1000
+_LARGEST_IMAGE_BYTES = 1 << 60
 
-_REFERENCE_TYPE = "vnd.docker.reference.type"
-_ARCHITECTURES = {
-    "x86_64": ("amd64", ""),
-    "x86-64": ("amd64", ""),
-    "aarch64": ("arm64", ""),
-    "i386": ("386", ""),
-    "armhf": ("arm", "v7"),
-    "armel": ("arm", "v6"),
-}
-# The variants that an index may leave unsaid.
-_DEFAULT_VARIANTS = {"arm64": "v8", "arm": "v7", "amd64": "v1"}
-
-
-@dataclass(frozen=True, slots=True)
-class Platform:
-    os: str
-    architecture: str
-    variant: str = ""
-
-    @classmethod
-    def parse(cls, text: str) -> Platform:
-        """OS/ARCH[/VARIANT] as Docker writes it; uname's names for an architecture are understood."""
-        parts = text.strip().lower().split("/")
-        if len(parts) not in (2, 3) or not all(part.isascii() and part.isprintable() and part for part in parts):
-            raise InvalidReference(f"{shown(text)!r} is no platform. Write OS/ARCH[/VARIANT], as in linux/amd64.")
-        os, architecture, *rest = parts
-        architecture, implied = _ARCHITECTURES.get(architecture, (architecture, ""))
-        return cls(os, architecture, rest[0] if rest else implied)
-
-    def matches(self, wanted: Platform) -> bool:
-        """Whether content for this platform is what ``wanted`` asks for. A variant left unsaid is the usual one."""
-        if (self.os, self.architecture) != (wanted.os, wanted.architecture):
-            return False
-        usual = _DEFAULT_VARIANTS.get(self.architecture, "")
-        return (self.variant or usual) == (wanted.variant or usual)
-
-    def __str__(self) -> str:
-        return "/".join(part for part in (self.os, self.architecture, self.variant) if part)
+_LEAVE_OUT = "Leave its tag out."
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +35,7 @@ class Descriptor:
     size_bytes: int
     platform: Platform | None = None
     annotations: Mapping[str, str] = field(default_factory=dict)
+    artifact_type: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,14 +48,32 @@ class Manifest:
 
     @property
     def compressed_bytes(self) -> int:
-        """What a pull of this image moves: the config and every layer, in bytes as stored."""
-        return self.config.size_bytes + sum(layer.size_bytes for layer in self.layers)
+        """What a pull of this image moves out of its registry: the config and every layer that is not foreign."""
+        layers = (layer for layer in self.layers if not media_types.is_foreign_layer(layer.media_type))
+        return self.config.size_bytes + sum(layer.size_bytes for layer in layers)
+
+    @property
+    def foreign_bytes(self) -> int:
+        """Layers that the registry need not hold, which an engine fetches from somebody else: weighed apart."""
+        return sum(layer.size_bytes for layer in self.layers if media_types.is_foreign_layer(layer.media_type))
 
 
 @dataclass(frozen=True, slots=True)
 class Index:
     media_type: str
     manifests: tuple[Descriptor, ...]
+    artifact_type: str = ""
+
+    @property
+    def images(self) -> tuple[Descriptor, ...]:
+        """The manifests of images: no attestations, no other artifacts, no further indexes."""
+        return tuple(item for item in self.manifests if _is_image(item))
+
+    @property
+    def attestations(self) -> tuple[Descriptor, ...]:
+        """What BuildKit adds beside the images."""
+        wanted = media_types.ATTESTATION_MANIFEST
+        return tuple(item for item in self.manifests if item.annotations.get(media_types.REFERENCE_TYPE) == wanted)
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,22 +133,34 @@ def parse_manifest(body: bytes, media_type: str) -> Manifest | Index:
     document = Document.parse(body, "The manifest")
     kind = _manifest_type(document, media_types.without_parameters(media_type))
     if media_types.is_index(kind):
-        return Index(kind, tuple(_descriptor(item) for item in document.documents("manifests")))
+        return Index(
+            kind,
+            _descriptors(document, "manifests"),
+            document.text("artifactType"),
+        )
     config = document.document("config")
     if config is None:
         raise InvalidResponse("The manifest is malformed: it names no config. Push the image again.")
-    return Manifest(
+    manifest = Manifest(
         kind,
         _descriptor(config),
-        tuple(_descriptor(item) for item in document.documents("layers")),
+        _descriptors(document, "layers"),
         document.mapping("annotations"),
         document.text("artifactType"),
     )
+    if manifest.compressed_bytes + manifest.foreign_bytes > _LARGEST_IMAGE_BYTES:
+        raise InvalidResponse("The manifest claims layers of more than an exbibyte. Push the image again.")
+    return manifest
 
 
 def choose_platform(index: Index, platform: Platform) -> Descriptor:
-    """The manifest of ``index`` for ``platform``; attestations are no candidates. NotFound lists what there is."""
-    images = [item for item in index.manifests if _is_image(item)]
+    """The manifest of ``index`` for ``platform``; attestations are no candidates.
+
+    NotFound lists the platforms that there are; UnsupportedMediaType says what an index without any image is.
+    """
+    images = index.images
+    if not images:
+        raise UnsupportedMediaType(f"This is {media_types.describe_index(index)}, not a container image. {_LEAVE_OUT}")
     for item in images:
         if item.platform and item.platform.matches(platform):
             return item
@@ -170,7 +168,8 @@ def choose_platform(index: Index, platform: Platform) -> Descriptor:
     if len(images) == 1 and images[0].platform is None:
         return images[0]
     held = ", ".join(sorted({shown(str(item.platform)) for item in images if item.platform})[:20])
-    raise NotFound(f"The index holds no {platform} image. " + (f"Choose one of {held}." if held else "It holds none."))
+    hint = f"Choose one of {held}." if held else "It says of none which platform it is for: name one by its digest."
+    raise NotFound(f"The index holds no {platform} image. {hint}")
 
 
 def parse_config(body: bytes) -> ImageConfig:
@@ -202,7 +201,7 @@ def parse_config(body: bytes) -> ImageConfig:
 def _manifest_type(document: Document, content_type: str) -> str:
     stated = media_types.without_parameters(document.text("mediaType"))
     kind = content_type or stated or _shape(document)
-    if media_types.is_schema1(kind) or document.number("schemaVersion") == 1:
+    if media_types.is_schema1(kind) or _is_schema1(document):
         raise UnsupportedMediaType(
             "This is a legacy schema 1 manifest, which states no sizes. Push the image again with a current engine."
         )
@@ -211,17 +210,35 @@ def _manifest_type(document: Document, content_type: str) -> str:
             f"The manifest calls itself {shown(stated)}, but was sent as {shown(kind)}. Push the image again."
         )
     if not media_types.is_index(kind) and not media_types.is_image_manifest(kind):
-        raise UnsupportedMediaType(f"This is no image but {shown(kind) or 'something unknown'}. Leave its tag out.")
+        what = media_types.artifact_name(kind) or shown(kind) or "something unknown"
+        raise UnsupportedMediaType(f"This is no image but {what}. {_LEAVE_OUT}")
     # Readable as either, it could show one image to us and another to an engine (CVE-2021-41190).
     if document.has("manifests") and (document.has("layers") or document.has("config")):
         raise InvalidResponse("The manifest is an image and an index at once. Push the image again.")
     return kind
 
 
+def _is_schema1(document: Document) -> bool:
+    """By the body alone: some registries send it as plain JSON, or under the type that was asked for."""
+    if document.number("schemaVersion") == 1:
+        return True
+    return document.has("fsLayers") and not document.has("config") and not document.has("manifests")
+
+
 def _shape(document: Document) -> str:
     if document.has("manifests"):
         return media_types.OCI_INDEX
     return media_types.OCI_MANIFEST if document.has("config") else ""
+
+
+def _descriptors(document: Document, name: str) -> tuple[Descriptor, ...]:
+    parts = document.documents(name)
+    if len(parts) > MOST_PARTS:
+        raise TooLarge(
+            f"The manifest lists {len(parts)} {name}; {MOST_PARTS} are the most that is read. "
+            "No builder writes such a one."
+        )
+    return tuple(map(_descriptor, parts))
 
 
 def _descriptor(document: Document) -> Descriptor:
@@ -235,6 +252,7 @@ def _descriptor(document: Document) -> Descriptor:
         document.number("size"),
         _platform(platform) if platform else None,
         document.mapping("annotations"),
+        document.text("artifactType"),
     )
 
 
@@ -243,7 +261,9 @@ def _platform(document: Document) -> Platform:
 
 
 def _is_image(item: Descriptor) -> bool:
-    if _REFERENCE_TYPE in item.annotations or (item.platform and item.platform.os == "unknown"):
+    if media_types.REFERENCE_TYPE in item.annotations or (item.platform and item.platform.os == "unknown"):
+        return False
+    if item.artifact_type and not media_types.is_image_config(item.artifact_type):
         return False
     return media_types.is_image_manifest(item.media_type)
 

@@ -70,13 +70,14 @@ def build_artifact(config_type: str, layer_type: str, content: bytes) -> Artifac
     return Artifact(Document(media_type, json.dumps(body).encode()), (config, layer))
 
 
-def attested(image: BuiltImage, platform: Platform) -> BuiltIndex:
-    """The image beside its provenance, as ``docker buildx build --push`` publishes it."""
+def attested(image: BuiltImage, platform: Platform, predicate: Mapping[str, object] | None = None) -> BuiltIndex:
+    """The image beside its provenance, as ``docker buildx build --push`` publishes it. ``predicate`` is what it says
+    of the build (SLSA 0.2), by default next to nothing."""
     statement = {
         "_type": "https://in-toto.io/Statement/v0.1",
         "predicateType": "https://slsa.dev/provenance/v0.2",
         "subject": [{"name": "image", "digest": {"sha256": image.digest.removeprefix("sha256:")}}],
-        "predicate": {"buildType": "https://mobyproject.org/buildkit@v1"},
+        "predicate": predicate or {"buildType": "https://mobyproject.org/buildkit@v1"},
     }
     provenance = build_artifact(MEDIA_TYPES["oci"][1], IN_TOTO, json.dumps(statement).encode())
     about = {"vnd.docker.reference.type": "attestation-manifest", "vnd.docker.reference.digest": image.digest}

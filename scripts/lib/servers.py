@@ -20,6 +20,7 @@ PROGRAMS = {
     "redis-server": "redis-server",
     "docker-registry": "docker-registry",
     "dockerd": "docker.io",
+    "sshd": "openssh-server",
     "iptables": "iptables",
     "chromium": "chromium",
     "debootstrap": "debootstrap",

@@ -1,7 +1,10 @@
+from dataclasses import replace
+
 import pytest
 
 from fleet.analysis.ownership import base_layer_count, layer_steps
 from fleet.oci.manifest import HistoryEntry
+from fleet.oci.provenance import Provenance
 from tests.analysis.images import make_image
 
 DEBIAN = HistoryEntry("/bin/sh -c #(nop) ADD file:1b1 in / ")
@@ -41,3 +44,11 @@ def test_the_base_ends_before_the_first_layer_of_ours(history: list[HistoryEntry
 def test_steps_are_paired_only_where_their_number_fits() -> None:
     assert layer_steps([DEBIAN, CMD, COPY], 2) == (DEBIAN, COPY)
     assert layer_steps([DEBIAN, CMD, COPY], 3) is None
+
+
+def test_what_the_builder_attested_holds_over_what_history_suggests() -> None:
+    image = make_image(*({f"file{n}": 1} for n in range(3)), history=[DEBIAN, CMD, RUN, COPY])
+    digests = tuple(layer.digest for layer in image.manifest.layers)
+    assert base_layer_count(image) == 1
+    assert base_layer_count(replace(image, provenance=Provenance(base_stacks=(digests[:2],)))) == 2
+    assert base_layer_count(replace(image, provenance=Provenance(base_stacks=(digests[1:],)))) == 1

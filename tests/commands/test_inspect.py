@@ -9,9 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from fleet.oci.manifest import Platform
+from fleet.sample.build import Document
+from fleet.sample.index import BuiltIndex, attested, build_index
 from fleet.sample.registry import Request, Response
 from tests.commands.conftest import HOSTILE, Outcome
-from tests.fakes.pushable import PushableRegistry
+from tests.fakes.pushable import BASE, PushableRegistry, image
 from tests.servers import REPOSITORY_ROOT, wait_until
 
 Run = Callable[..., Outcome]
@@ -81,6 +84,11 @@ def test_nothing_in_an_image_drives_the_terminal_or_leaks(registry: PushableRegi
         ("127.0.0.1:1/team/app:1.0", "127.0.0.1:1"),
         ("oci:/does/not/exist", "/does/not/exist"),
         ("docker-archive:/does/not/exist", "/does/not/exist"),
+        ("oci-archive:/does/not/exist", "/does/not/exist"),
+        ("containers-storage:app:1.0", "podman save"),
+        ("podman:app:1.0", "podman save"),
+        ("sif:app.sif", "Singularity"),
+        ("dir:/does/not/exist", "skopeo copy"),
     ],
 )
 def test_what_cannot_be_read_is_one_sentence_and_status_2(
@@ -100,6 +108,71 @@ def test_a_platform_that_does_not_parse_is_refused(registry: PushableRegistry, r
     outcome = run("inspect", f"{registry.address}/team/app:1.0", "--platform", "amiga")
     assert outcome.status == 2
     assert "amiga" in outcome.err
+
+
+def _weights(registry: PushableRegistry, name: str) -> dict[str, int]:
+    """Config and layers by digest, as the registry has them."""
+    answer = registry.answer(Request("GET", f"/v2/{name}", {}, {}))
+    manifest = json.loads(b"".join(answer.body))
+    return {blob["digest"]: blob["size"] for blob in (manifest["config"], *manifest["layers"])}
+
+
+@pytest.fixture
+def multi(registry: PushableRegistry) -> str:
+    """Two platforms that share a base, and an attestation of one of them."""
+    images = {Platform.parse(name): image(app=name.encode(), platform=name) for name in ("linux/amd64", "linux/arm64")}
+    amd64 = next(iter(images.values()))
+    plain, evidence = build_index(images), attested(amd64, Platform("linux", "amd64"))
+    rows = [*json.loads(plain.document.body)["manifests"], json.loads(evidence.document.body)["manifests"][1]]
+    body = json.dumps({"schemaVersion": 2, "mediaType": plain.document.media_type, "manifests": rows}).encode()
+    document = Document(plain.document.media_type, body)
+    registry.push("team/multi", "1.0", BuiltIndex(document, (*images.values(), *evidence.members[1:])))
+    return f"{registry.address}/team/multi:1.0"
+
+
+def test_the_sum_over_platforms_counts_shared_blobs_once_and_reads_no_layer(
+    registry: PushableRegistry, multi: str, run: Run
+) -> None:
+    registry.forget_requests()
+    outcome = run("inspect", multi, "--platform", "all", "--json")
+    told = json.loads(outcome.out)
+    assert (outcome.status, outcome.err, told["reference"]) == (0, "", multi)
+    assert [each["platform"] for each in told["platforms"]] == ["linux/amd64", "linux/arm64"]
+    blobs = [_weights(registry, f"team/multi/manifests/{each['digest']}") for each in told["platforms"]]
+    assert [each["compressed_bytes"] for each in told["platforms"]] == [sum(each.values()) for each in blobs]
+    assert told["compressed_bytes"] == sum((blobs[0] | blobs[1]).values())
+    assert told["shared_bytes"] == BASE.size_bytes
+    assert (told["attestations"], told["artifacts"], told["missing"], told["unpacked_bytes"]) == (1, 0, [], None)
+    assert not registry.asked("GET", "/blobs/")
+
+
+def test_people_see_each_platform_and_the_sum(multi: str, run: Run) -> None:
+    outcome = run("inspect", multi, "--platform", "all")
+    assert outcome.status == 0
+    for text in ("linux/amd64", "linux/arm64", "all together", "not read", "attestations, 1 in number"):
+        assert text in outcome.out
+
+
+def test_an_image_of_one_platform_is_its_own_sum(registry: PushableRegistry, run: Run) -> None:
+    told = json.loads(run("inspect", f"{registry.address}/team/app:1.0", "--platform", "all", "--json").out)
+    assert [each["platform"] for each in told["platforms"]] == ["linux/amd64"]
+    assert told["platforms"][0]["compressed_bytes"] == told["compressed_bytes"]
+    assert told["shared_bytes"] == 0
+
+
+@pytest.mark.parametrize("extra", [(), ("--json",)])
+def test_an_artifact_has_no_platforms(registry: PushableRegistry, run: Run, extra: tuple[str, ...]) -> None:
+    outcome = run("inspect", f"{registry.address}/team/chart:1.0", "--platform", "all", *extra)
+    assert (outcome.status, outcome.out) == (2, "")
+    assert "is a Helm chart, not a container image" in outcome.err
+
+
+def test_an_image_for_another_platform_is_not_taken_for_the_wanted_one(registry: PushableRegistry, run: Run) -> None:
+    registry.push("team/arm", "1.0", image(platform="linux/arm64"))
+    outcome = run("inspect", f"{registry.address}/team/arm:1.0")
+    assert outcome.status == 2
+    assert "is an image for linux/arm64, not for linux/amd64" in outcome.err
+    assert run("inspect", f"{registry.address}/team/arm:1.0", "--platform", "linux/arm64").status == 0
 
 
 def test_it_runs_without_any_database_and_writes_only_its_report(registry: PushableRegistry, tmp_path: Path) -> None:

@@ -1,12 +1,15 @@
 import gzip
 import json
+import threading
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
 from fleet.image.entries import LayerIndex
 from fleet.image.loading import assemble, load_image, resolve_image
-from fleet.oci.errors import CorruptLayer, DigestMismatch, InvalidResponse, NotFound, UnsupportedMediaType
+from fleet.image.platforms import weigh_platforms
+from fleet.oci.errors import CorruptLayer, DigestMismatch, InvalidResponse, NotFound, TooLarge, UnsupportedMediaType
 from fleet.oci.manifest import Descriptor, Platform
 from tests.image.archives import GZIP, archive, in_chunks, member, sha256
 
@@ -26,6 +29,7 @@ class Shelf:
         self.blobs: dict[str, bytes] = {}
         self.manifests: dict[str, tuple[Descriptor, bytes]] = {}
         self.asked: list[str] = []
+        self.said: dict[str, object] = {}
 
     def put(self, body: bytes, media_type: str) -> dict[str, object]:
         self.blobs[sha256(body)] = body
@@ -39,7 +43,8 @@ class Shelf:
         return {"mediaType": media_type, "digest": descriptor.digest, "size": len(body)}
 
     def image(self, *layers: bytes, tags: tuple[str, ...] = ("latest",), **more: object) -> dict[str, object]:
-        config = json.dumps({"os": "linux", "architecture": "amd64", "config": {"Cmd": ["/app"]}}).encode()
+        said = {"os": "linux", "architecture": "amd64", "config": {"Cmd": ["/app"]}} | self.said
+        config = json.dumps(said).encode()
         document = {
             "mediaType": MANIFEST,
             "config": self.put(config, CONFIG),
@@ -57,6 +62,8 @@ class Shelf:
 
     def blob(self, descriptor: Descriptor) -> Iterator[bytes]:
         self.asked.append(descriptor.digest)
+        if descriptor.digest not in self.blobs:
+            raise NotFound(f"There is no {descriptor.digest}.")
         return in_chunks(self.blobs[descriptor.digest])
 
     def close(self) -> None:
@@ -123,6 +130,15 @@ def test_an_artifact_is_called_by_its_name():
         resolve_image(shelf, "chart", AMD64)
 
 
+def test_an_index_without_images_is_called_by_its_name():
+    shelf = Shelf()
+    layer = shelf.put(LOWER, GZIP)
+    cache = shelf.put(b"{}", "application/vnd.buildkit.cacheconfig.v0")
+    shelf.publish({"mediaType": INDEX, "manifests": [layer, cache]}, "cache")
+    with pytest.raises(UnsupportedMediaType, match=r"registry\.test/app@sha256:.* is a BuildKit cache, not a con"):
+        resolve_image(shelf, "cache", AMD64)
+
+
 def test_what_an_engine_keeps_plain_is_estimated():
     shelf = Shelf(stores_compressed=False)
     shelf.image(gzip.decompress(LOWER))
@@ -168,3 +184,155 @@ def test_an_image_without_layers_is_an_image():
     shelf = Shelf()
     shelf.image()
     assert load_image(shelf, "latest", AMD64).sizes.unpacked_bytes == 0
+
+
+@pytest.mark.parametrize("rootfs", [None, {}, {"type": "layers", "diff_ids": []}, {"type": "layers", "diff_ids": None}])
+def test_a_config_that_names_no_contents_is_taken_as_it_is(rootfs):
+    shelf = Shelf()
+    shelf.said = {"rootfs": rootfs}
+    shelf.image(LOWER, UPPER)
+    assert len(load_image(shelf, "latest", AMD64).layers) == 2
+
+
+def test_layers_that_inflate_to_what_the_config_says_are_the_image():
+    shelf = Shelf()
+    shelf.said = {"rootfs": {"type": "layers", "diff_ids": [sha256(gzip.decompress(blob)) for blob in (LOWER, UPPER)]}}
+    shelf.image(LOWER, UPPER)
+    assert len(load_image(shelf, "latest", AMD64).layers) == 2
+
+
+def test_a_layer_that_inflates_to_something_else_is_no_part_of_the_image():
+    shelf = Shelf()
+    lower, upper = (sha256(gzip.decompress(blob)) for blob in (LOWER, UPPER))
+    shelf.said = {"rootfs": {"type": "layers", "diff_ids": [lower, lower]}}
+    shelf.image(LOWER, UPPER)
+    with pytest.raises(DigestMismatch, match=f"Layer 2 of .* inflates to {upper}, where its config says {lower}"):
+        load_image(shelf, "latest", AMD64)
+
+
+def test_a_config_of_fewer_layers_is_no_config_of_this_image():
+    shelf = Shelf()
+    shelf.said = {"rootfs": {"type": "layers", "diff_ids": [sha256(gzip.decompress(LOWER))]}}
+    shelf.image(LOWER, UPPER)
+    with pytest.raises(InvalidResponse, match="has 2 layers where its config names 1"):
+        load_image(shelf, "latest", AMD64)
+
+
+def test_an_image_that_is_for_another_platform_is_not_found():
+    shelf = Shelf()
+    shelf.said = {"architecture": "arm64"}
+    shelf.image(LOWER)
+    with pytest.raises(NotFound, match="is an image for linux/arm64, not for linux/amd64"):
+        resolve_image(shelf, "latest", AMD64)
+    assert resolve_image(shelf, "latest", Platform("linux", "arm64")).config.platform.architecture == "arm64"
+
+
+@pytest.mark.parametrize("said", [{"os": "", "architecture": ""}, {"os": None, "architecture": None}])
+def test_an_image_that_names_no_platform_is_for_any(said):
+    shelf = Shelf()
+    shelf.said = said
+    shelf.image(LOWER)
+    assert resolve_image(shelf, "latest", AMD64).index is None
+
+
+def test_the_word_of_an_index_holds_over_that_of_a_config():
+    shelf = Shelf()
+    shelf.said = {"architecture": "arm64"}
+    only = shelf.image(LOWER, tags=())
+    shelf.publish(
+        {"mediaType": INDEX, "manifests": [only | {"platform": {"os": "linux", "architecture": "amd64"}}]}, "a"
+    )
+    shelf.publish({"mediaType": INDEX, "manifests": [only]}, "b")
+    resolved = resolve_image(shelf, "a", AMD64)
+    assert resolved.index is not None
+    assert resolved.index.images[0].digest == resolved.descriptor.digest
+    with pytest.raises(NotFound, match="linux/arm64"):
+        resolve_image(shelf, "b", AMD64)
+
+
+FOREIGN = "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip"
+
+
+def _with_foreign_layer(shelf: Shelf, url: str) -> dict[str, object]:
+    config = shelf.put(b'{"os":"linux","architecture":"amd64"}', CONFIG)
+    foreign = shelf.put(LOWER, FOREIGN) | {"urls": [url]}
+    shelf.publish({"mediaType": MANIFEST, "config": config, "layers": [foreign, shelf.put(UPPER, GZIP)]}, "latest")
+    return foreign
+
+
+def test_a_foreign_layer_that_the_registry_holds_is_read():
+    shelf = Shelf()
+    _with_foreign_layer(shelf, "https://somebody.example.com/layer")
+    image = load_image(shelf, "latest", AMD64)
+    assert len(image.layers) == 2
+    assert image.manifest.foreign_bytes == len(LOWER)
+
+
+def test_a_foreign_layer_is_never_fetched_from_the_address_that_it_names():
+    asked: list[str] = []
+
+    class Elsewhere(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(self.path)
+            self.send_error(404)
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Elsewhere) as server:
+        threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+        shelf = Shelf()
+        foreign = _with_foreign_layer(shelf, f"http://127.0.0.1:{server.server_address[1]}/layer")
+        del shelf.blobs[str(foreign["digest"])]
+        with pytest.raises(NotFound, match=f"is foreign: {shelf.name} does not hold it") as caught:
+            load_image(shelf, "latest", AMD64)
+        server.shutdown()
+    assert f"{len(LOWER)} bytes are weighed apart" in str(caught.value)
+    assert asked == []
+
+
+def test_any_other_layer_that_is_missing_is_told_by_its_source():
+    shelf = Shelf()
+    shelf.image(LOWER)
+    del shelf.blobs[sha256(LOWER)]
+    with pytest.raises(NotFound, match="There is no sha256"):
+        load_image(shelf, "latest", AMD64)
+
+
+def test_platforms_are_weighed_from_their_manifests():
+    shelf = Shelf()
+    rows = []
+    for architecture, upper in (("amd64", UPPER), ("arm64", gzip.compress(archive(member("arm"))))):
+        shelf.said = {"architecture": architecture}
+        row = shelf.image(LOWER, upper, tags=())
+        rows.append(row | {"platform": {"os": "linux", "architecture": architecture}})
+    gone = rows[0] | {"digest": "sha256:" + "0" * 64, "platform": {"os": "linux", "architecture": "s390x"}}
+    shelf.publish({"mediaType": INDEX, "manifests": [*rows, gone]}, "multi")
+    weight = weigh_platforms(shelf, "multi")
+    assert [each.platform for each in weight.platforms] == ["linux/amd64", "linux/arm64"]
+    assert weight.shared_bytes == len(LOWER)
+    assert weight.compressed_bytes == sum(each.compressed_bytes for each in weight.platforms) - len(LOWER)
+    assert (weight.missing, weight.unpacked_bytes, shelf.asked) == (("linux/s390x",), None, [])
+
+
+def test_where_layers_are_plain_the_platforms_are_read():
+    shelf = Shelf(stores_compressed=False)
+    lower, upper = gzip.decompress(LOWER), gzip.decompress(UPPER)
+    rows = []
+    for architecture, layers in (("amd64", (lower,)), ("arm64", (lower, upper))):
+        shelf.said = {"architecture": architecture}
+        rows.append(shelf.image(*layers, tags=()))
+    shelf.publish({"mediaType": INDEX, "manifests": rows}, "multi")
+    weight = weigh_platforms(shelf, "multi")
+    assert [(each.platform, each.unpacked_bytes) for each in weight.platforms] == [
+        ("linux/amd64", 1001),
+        ("linux/arm64", 1501),
+    ]
+    assert weight.unpacked_bytes == 1501
+    assert all(each.compressed_estimated for each in weight.platforms)
+    assert weight.compressed_bytes < len(lower)
+
+
+def test_an_index_of_very_many_images_is_not_walked():
+    shelf = Shelf()
+    row = shelf.image(LOWER, tags=())
+    shelf.publish({"mediaType": INDEX, "manifests": [row] * 101}, "many")
+    with pytest.raises(TooLarge, match="an index of 101 images"):
+        weigh_platforms(shelf, "many")

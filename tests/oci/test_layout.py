@@ -156,3 +156,11 @@ def test_a_directory_without_layouts_fails_the_connection_test(tmp_path):
         open_endpoint("layout", str(tmp_path)).check()
     with pytest.raises(NotFound, match="no directory"):
         open_endpoint("layout", str(tmp_path / "missing")).check()
+
+
+def test_a_whole_name_in_the_place_of_a_tag_is_asked_for_by_its_tag(tmp_path):
+    images = {"registry.example.com/app:1.0": make_sample(b"1"), "registry.example.com/app:2.0": make_sample(b"2")}
+    write_layout(tmp_path, images)
+    endpoint = open_endpoint("layout", str(tmp_path))
+    assert list(endpoint.tags(tmp_path.name)) == ["1.0", "2.0"]
+    assert endpoint.source(tmp_path.name).head("2.0").digest == make_sample(b"2").digest

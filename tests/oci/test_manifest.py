@@ -22,6 +22,7 @@ from fleet.oci.media_types import (
     OCI_INDEX,
     OCI_LAYER_GZIP,
     OCI_MANIFEST,
+    SCHEMA1,
     SCHEMA1_SIGNED,
     describe_artifact,
     is_foreign_layer,
@@ -80,6 +81,9 @@ def test_an_index_lists_its_platforms():
         ([], OCI_MANIFEST, InvalidResponse),
         ({"schemaVersion": 1, "fsLayers": []}, SCHEMA1_SIGNED, UnsupportedMediaType),
         ({"schemaVersion": 1, "fsLayers": []}, "", UnsupportedMediaType),
+        ({"schemaVersion": 1, "fsLayers": []}, SCHEMA1, UnsupportedMediaType),
+        ({"schemaVersion": 1, "fsLayers": []}, "application/json", UnsupportedMediaType),
+        ({"schemaVersion": 1, "fsLayers": []}, OCI_MANIFEST, UnsupportedMediaType),
         (manifest(), "application/json", UnsupportedMediaType),
     ],
 )
@@ -116,8 +120,23 @@ def test_an_enormous_manifest_is_refused():
         ({"config": descriptor(OCI_EMPTY), "artifactType": "application/x"}, "an artifact of type application/x"),
         ({"config": descriptor("application/x.y")}, "an artifact of type application/x.y"),
         ({"layers": [descriptor("text/plain")]}, "an artifact of type text/plain"),
+        ({"artifactType": OCI_CONFIG}, None),
+        ({"artifactType": "application/x"}, "an artifact of type application/x"),
+        ({"config": descriptor(OCI_EMPTY)}, f"an artifact of type {OCI_EMPTY}"),
+        ({"config": descriptor("application/vnd.docker.attestation.config.v1+json")}, "an attestation"),
+        ({"layers": [descriptor("application/vnd.dsse.envelope.v1+json")]}, "an attestation"),
+        ({"artifactType": "application/vnd.dev.sigstore.bundle.v0.3+json"}, "a signature"),
+        ({"artifactType": "application/vnd.dev.sigstore.bundle+json;version=0.2"}, "a signature"),
+        ({"artifactType": "application/vnd.cncf.notary.signature"}, "a signature"),
+        ({"layers": [descriptor("application/vnd.cyclonedx+xml;version=1.4")]}, "an SBOM"),
+        ({"layers": [descriptor("spdx+json"), descriptor("text/spdx")]}, "an SBOM"),
+        ({"config": descriptor("application/vnd.wasm.config.v0+json")}, "a WebAssembly module"),
+        ({"layers": [descriptor("application/wasm")]}, "a WebAssembly module"),
+        ({"config": descriptor("application/x"), "layers": [descriptor("application/vnd.y.v1+wasm")]},
+         "a WebAssembly module"),
+        ({"config": descriptor("application/vnd.docker.plugin.v1+json")}, "a Docker Engine plugin"),
     ],
-)
+)  # fmt: skip
 def test_an_artifact_is_called_by_its_name(fields, said):
     assert describe_artifact(parse(manifest(**fields))) == said
 
@@ -126,6 +145,18 @@ def test_foreign_layers_are_known():
     assert is_foreign_layer("application/vnd.docker.image.rootfs.foreign.diff.tar.gzip")
     assert is_foreign_layer("application/vnd.oci.image.layer.nondistributable.v1.tar+zstd")
     assert not is_foreign_layer(OCI_LAYER_GZIP)
+
+
+def test_a_schema_1_manifest_is_told_by_its_body_alone():
+    for body in ({"schemaVersion": 1}, {"fsLayers": [], "history": []}, {"schemaVersion": 1, "signatures": []}):
+        with pytest.raises(UnsupportedMediaType, match="legacy schema 1"):
+            parse(body, "application/json")
+
+
+def test_the_bytes_of_foreign_layers_are_kept_apart():
+    foreign = descriptor("application/vnd.docker.image.rootfs.foreign.diff.tar.gzip", size=1000, urls=["https://x"])
+    found = parse(manifest(layers=[foreign, descriptor()]))
+    assert (found.compressed_bytes, found.foreign_bytes) == (3 + 7, 1000)
 
 
 def image(platform, digest=DIGEST, **annotations):
@@ -163,6 +194,61 @@ def test_a_missing_platform_names_those_that_exist():
     with pytest.raises(NotFound, match=r"no linux/s390x image.*linux/amd64, linux/arm/v6") as missing:
         choose_platform(INDEX, Platform("linux", "s390x"))
     assert "unknown" not in str(missing.value)
+
+
+def parsed_index(*manifests, **fields):
+    return parse({"schemaVersion": 2, "manifests": list(manifests), **fields}, OCI_INDEX)
+
+
+ATTESTATION = descriptor(
+    OCI_MANIFEST,
+    platform={"os": "unknown", "architecture": "unknown"},
+    annotations={"vnd.docker.reference.type": "attestation-manifest"},
+)
+
+
+@pytest.mark.parametrize(
+    ("index", "what"),
+    [
+        (parsed_index(), "an empty index"),
+        (parsed_index(ATTESTATION), "an index of attestations alone"),
+        (parsed_index(descriptor(), descriptor("application/vnd.buildkit.cacheconfig.v0")), "a BuildKit cache"),
+        (parsed_index(descriptor(OCI_MANIFEST, artifactType="application/vnd.cncf.notary.signature")), "a signature"),
+        (parsed_index(descriptor("application/x"), artifactType="application/y"), "an artifact of type application/y"),
+        (parsed_index(descriptor(OCI_INDEX)), "an index of further indexes"),
+        (parsed_index(descriptor(SCHEMA1_SIGNED)), "an index of legacy schema 1 images"),
+        (parsed_index(descriptor("application/x")), "an index of application/x"),
+    ],
+)
+def test_an_index_without_an_image_is_set_aside_with_its_name(index, what):
+    with pytest.raises(UnsupportedMediaType, match=f"This is {what}, not a container image"):
+        choose_platform(index, Platform("linux", "amd64"))
+
+
+def test_attestations_of_an_index_are_found_and_are_no_images():
+    listed = descriptor(OCI_MANIFEST, platform={"os": "linux", "architecture": "amd64"})
+    found = parsed_index(listed, ATTESTATION, descriptor(OCI_MANIFEST, artifactType="application/x"))
+    assert [str(item.platform) for item in found.images] == ["linux/amd64"]
+    assert found.attestations == (found.manifests[1],)
+
+
+@pytest.mark.parametrize(
+    ("said", "wanted", "contradicts"),
+    [
+        (Platform("linux", "arm64"), "linux/amd64", True),
+        (Platform("windows", "amd64"), "linux/amd64", True),
+        (Platform("linux", "arm", "v6"), "linux/arm/v7", True),
+        (Platform("linux", "arm", "v6"), "linux/arm", False),
+        (Platform("linux", "arm"), "linux/arm/v6", False),
+        (Platform("linux", "amd64", "v2"), "linux/amd64", False),
+        (Platform("linux", "aarch64"), "linux/arm64", False),
+        (Platform("Linux", "x86_64"), "linux/amd64", False),
+        (Platform("", ""), "linux/amd64", False),
+        (Platform("linux", ""), "linux/amd64", False),
+    ],
+)
+def test_what_a_config_says_may_contradict_what_is_wanted(said, wanted, contradicts):
+    assert said.contradicts(Platform.parse(wanted)) is contradicts
 
 
 def test_an_index_of_one_image_may_leave_its_platform_out():

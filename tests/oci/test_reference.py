@@ -76,6 +76,7 @@ def test_a_login_in_a_reference_is_not_repeated():
         (f"oci:/some/layout@{DIGEST}", LayoutLocation(Path("/some/layout"), DIGEST)),
         ("docker-archive:/tmp/app.tar", ArchiveLocation(Path("/tmp/app.tar"))),
         ("docker-archive:/tmp/app.tar:app:1.0", ArchiveLocation(Path("/tmp/app.tar"), "app:1.0")),
+        ("oci-archive:/tmp/app.tar:1.0", ArchiveLocation(Path("/tmp/app.tar"), "1.0")),
         ("docker://alpine", Reference("docker.io", "library/alpine")),
         ("docker:24", Reference("docker.io", "library/docker", "24")),
         ("team/app", Reference("docker.io", "team/app")),
@@ -88,4 +89,20 @@ def test_places_are_written_as_skopeo_writes_them(text, location):
 @pytest.mark.parametrize("text", ["oci:", "docker-daemon:", "docker-archive:", "oci:a\0b"])
 def test_a_place_without_a_name_is_refused(text):
     with pytest.raises(InvalidReference):
+        parse_location(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        ("containers-storage:app:1.0", "podman save"),
+        ("podman:app", "podman save"),
+        ("dir:/tmp/app", "oci:LAYOUT:TAG"),
+        ("ostree:app@/repo", "oci:LAYOUT:TAG"),
+        ("sif:/tmp/app.sif", "Singularity"),
+        ("tarball:/tmp/root.tar", "docker import"),
+    ],
+)
+def test_a_place_that_is_not_read_says_how_to_bring_the_image(text, hint):
+    with pytest.raises(InvalidReference, match=hint):
         parse_location(text)

@@ -34,6 +34,14 @@ class Images(Protocol):
 
     def tags(self) -> tuple[str, ...]: ...
 
+    def names(self) -> tuple[tuple[str, str], ...]:
+        """What each image is called, whole where that is known, "" for none; and what to ask for it by."""
+        ...
+
+    def holds(self, digest: str) -> bool:
+        """Whether a manifest or blob of this digest is here."""
+        ...
+
     def head(self, reference: str) -> Descriptor: ...
 
     def manifest(self, reference: str) -> tuple[Descriptor, bytes]: ...
@@ -67,10 +75,21 @@ class SavedImages:
 
     @property
     def stores_compressed(self) -> bool:
-        return any(self._layer_type(name) != media_types.DOCKER_LAYER_TAR for name in self._saved[0].layers)
+        layers = self._saved[0].layers if self._saved else ()
+        return any(self._layer_type(name) != media_types.DOCKER_LAYER_TAR for name in layers)
 
     def tags(self) -> tuple[str, ...]:
         return tuple(dict.fromkeys(tag for saved in self._saved for tag in saved.tags))
+
+    def names(self) -> tuple[tuple[str, str], ...]:
+        named = dict.fromkeys(tag for tag in self.tags() if "<none>" not in tag)
+        if not named and len(self._saved) == 1:
+            return (("", ""),)
+        return tuple((tag, tag) for tag in named)
+
+    def holds(self, digest: str) -> bool:
+        composed = {self._compose(saved)[0].digest for saved in self._saved}
+        return digest in composed or digest in self._members
 
     def head(self, reference: str) -> Descriptor:
         return self.manifest(reference)[0]
@@ -141,7 +160,7 @@ class ArchiveSource:
     """One archive as a source. ``reference`` is a tag, a whole name, a digest, or "" for the only image."""
 
     def __init__(self, path: Path | str) -> None:
-        self._images: Images | None = saved_images(_open(Path(path)))
+        self._images: Images | None = saved_images(open_archive(Path(path)))
         named = next(iter(self._open_images.tags()), "")
         self.name = named.rpartition(":")[0] or Path(path).stem
 
@@ -172,12 +191,18 @@ def saved_images(files: Files) -> Images:
     """The images in an archive, by the layout when there is one: its digests and sizes are the stored ones."""
     if files.size_bytes(INDEX) is not None:
         return LayoutImages(files)
-    if files.size_bytes(_MANIFEST) is not None:
+    if is_saved(files):
         return SavedImages(files)
     raise InvalidResponse(f"{files.where} is no saved image: it has no {_MANIFEST}. Write it with docker save.")
 
 
-def _open(path: Path) -> TarFiles:
+def is_saved(files: Files) -> bool:
+    """Whether these files are saved images, in either form."""
+    return any(files.size_bytes(name) is not None for name in (INDEX, _MANIFEST))
+
+
+def open_archive(path: Path) -> TarFiles:
+    """Raises NotFound, and InvalidResponse for what is no tar."""
     if DirectoryFiles(path.parent).size_bytes(path.name) is None:
         raise NotFound(f"There is no file {shown(str(path))}. Check the path.")
     try:

@@ -1,4 +1,4 @@
-"""Endpoints: where repositories are listed. A registry, an engine, or layouts on disk, behind one face."""
+"""Endpoints: where repositories are listed. A registry, an engine, layouts or archives on disk, behind one face."""
 
 from __future__ import annotations
 
@@ -8,15 +8,19 @@ from pathlib import Path
 from typing import Literal, Protocol
 
 from fleet.oci.client import RegistryClient
-from fleet.oci.credentials import Credentials
-from fleet.oci.errors import InvalidReference, NotFound
+from fleet.oci.credentials import Login
+from fleet.oci.errors import NotFound
+from fleet.oci.listings import Listing
+from fleet.oci.pace import Pace
+from fleet.oci.sources.archives import ArchiveEndpoint
 from fleet.oci.sources.engine import Engine, EngineSource
 from fleet.oci.sources.layout import INDEX, LayoutSource
 from fleet.oci.sources.source import RegistrySource, Source
 from fleet.oci.transport import Stats
+from fleet.oci.trust import Trust
 from fleet.oci.wording import shown
 
-EndpointKind = Literal["distribution", "engine", "layout"]
+EndpointKind = Literal["distribution", "engine", "layout", "archive"]
 
 _LAYOUT_DEPTH = 4
 _LAYOUT_LIMIT = 10_000
@@ -44,26 +48,43 @@ class Endpoint(Protocol):
 
 
 def open_endpoint(
-    kind: EndpointKind, url: str, *, credentials: Credentials | None = None, plain_http: bool = False
+    kind: EndpointKind,
+    url: str,
+    *,
+    credentials: Login | None = None,
+    plain_http: bool = False,
+    trust: Trust | None = None,
+    pace: Pace | None = None,
+    listing: Listing | None = None,
 ) -> Endpoint:
-    """Opens nothing yet: the first question does. Raises InvalidReference for a URL that cannot be one."""
+    """Opens nothing yet: the first question does. Raises InvalidReference for a URL that cannot be one.
+
+    ``listing`` stands for a registry's catalog. Engines take ``trust`` and ``plain_http`` as registries do; the other
+    arguments are for registries alone.
+    """
     if kind == "distribution":
-        return DistributionEndpoint(RegistryClient(url, credentials=credentials, plain_http=plain_http))
+        client = RegistryClient(url, credentials=credentials, plain_http=plain_http, pace=pace, trust=trust)
+        return DistributionEndpoint(client, listing)
     if kind == "engine":
-        return EngineEndpoint(url)
-    return LayoutEndpoint(Path(url.removeprefix("file://")))
+        return EngineEndpoint(url, trust=trust, plain_http=plain_http)
+    path = Path(url.removeprefix("file://"))
+    return ArchiveEndpoint(path) if kind == "archive" else LayoutEndpoint(path)
 
 
 class DistributionEndpoint:
-    def __init__(self, client: RegistryClient) -> None:
+    """Repositories are those of the catalog, or of the provider's ``listing`` in its place."""
+
+    def __init__(self, client: RegistryClient, listing: Listing | None = None) -> None:
         self._client = client
+        self._listing = listing
         self.stats = client.stats
 
     def check(self) -> None:
+        """Whether the registry takes the login. What a provider's API makes of it shows when repositories are asked."""
         self._client.check()
 
     def repositories(self) -> Iterator[str]:
-        return self._client.repositories()
+        return self._listing.repositories(self._client) if self._listing else self._client.repositories()
 
     def tags(self, repository: str) -> Iterator[str]:
         return self._client.tags(repository)
@@ -78,11 +99,9 @@ class DistributionEndpoint:
 class EngineEndpoint:
     """Repositories and tags are those of the images that have a name."""
 
-    def __init__(self, url: str) -> None:
-        if url and not url.startswith(("unix://", "tcp://", "http://", "https://", "ssh://", "npipe://")):
-            raise InvalidReference(f"{shown(url)!r} is no URL of an engine. Write it as unix:///var/run/docker.sock.")
+    def __init__(self, url: str, *, trust: Trust | None = None, plain_http: bool = False) -> None:
         self.stats = Stats()
-        self._engine = Engine(url or None, stats=self.stats)
+        self._engine = Engine(url or None, trust=trust, plain_http=plain_http, stats=self.stats)
 
     def check(self) -> None:
         self._engine.check()
@@ -120,7 +139,8 @@ class LayoutEndpoint:
         yield from sorted(self._below())
 
     def tags(self, repository: str) -> Iterator[str]:
-        yield from self._layout(repository).tags()
+        # Some tools keep the whole name of an image where its tag belongs.
+        yield from dict.fromkeys(name.rpartition(":")[2] for name in self._layout(repository).tags())
 
     def source(self, repository: str) -> Source:
         return self._layout(repository)

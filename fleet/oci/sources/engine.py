@@ -15,7 +15,7 @@ from functools import partial
 from typing import IO, TypeVar
 
 import docker
-from docker.errors import APIError, DockerException
+from docker.errors import DockerException
 from docker.errors import NotFound as EngineNotFound
 from docker.models.images import Image
 from requests.exceptions import RequestException
@@ -23,25 +23,35 @@ from urllib3.exceptions import HTTPError
 
 from fleet.oci.answer import Stats
 from fleet.oci.digests import is_digest
-from fleet.oci.errors import NotFound, ServerFailure, Unreachable
+from fleet.oci.errors import NotFound, Unreachable
 from fleet.oci.manifest import Descriptor, Manifest, parse_manifest
 from fleet.oci.media_types import DOCKER_MANIFEST
 from fleet.oci.sources.archive import Images, saved_images
+from fleet.oci.sources.engine_connection import EngineAddress, EngineConnection
+from fleet.oci.sources.engine_failures import engine_failure
 from fleet.oci.sources.files import TarFiles
+from fleet.oci.trust import Trust
 from fleet.oci.wording import shown
 
 _T = TypeVar("_T")
-_TIMEOUT_SECONDS = 120
 
 
 class Engine:
-    """A connection to an engine. ``url`` is unix://…, tcp://…, or None for what DOCKER_HOST says."""
+    """A connection to an engine, made at the first question. ``url`` is unix://…, tcp://…, https://…, ssh://…, or None
+    for what DOCKER_HOST says. Raises InvalidReference for one that may not be connected to."""
 
-    def __init__(self, url: str | None = None, *, stats: Stats | None = None) -> None:
+    def __init__(
+        self,
+        url: str | None = None,
+        *,
+        trust: Trust | None = None,
+        plain_http: bool = False,
+        stats: Stats | None = None,
+    ) -> None:
         self.stats = stats or Stats()
-        self._url = url
+        self._address = EngineAddress(url, trust=trust, plain_http=plain_http)
         self._lock = threading.Lock()
-        self._client: docker.DockerClient | None = None
+        self._connection: EngineConnection | None = None
 
     def check(self) -> None:
         self._ask(lambda client: client.ping())
@@ -79,8 +89,10 @@ class Engine:
             return TarFiles(os.dup(spool.fileno()), "The Docker Engine")
 
     def close(self) -> None:
-        if self._client is not None:
-            self._client.close()
+        with self._lock:
+            if self._connection is not None:
+                self._connection.close()
+            self._connection = None
 
     def _spool(self, chunks: Iterator[bytes], spool: IO[bytes]) -> None:
         for chunk in chunks:
@@ -92,14 +104,8 @@ class Engine:
             answer = question(self._connect())
         except EngineNotFound:
             raise _no_image(subject) from None
-        except APIError as error:
-            said = shown(str(error.explanation or ""))
-            raise ServerFailure(f"The Docker Engine failed: {said}. Try again, or look at its log.") from error
         except (DockerException, RequestException, HTTPError) as error:
-            raise Unreachable(
-                f"The Docker Engine at {shown(self._url or 'its usual socket')} cannot be reached. "
-                "Check that it runs and that this user may use it."
-            ) from error
+            raise engine_failure(self._address, error, self._said()) from error
         except OSError as error:
             raise Unreachable(
                 f"The image cannot be kept for reading: {error.strerror}. Make room on the disk."
@@ -109,14 +115,13 @@ class Engine:
 
     def _connect(self) -> docker.DockerClient:
         with self._lock:
-            if self._client is None:
-                url = self._url
-                self._client = (
-                    docker.DockerClient(base_url=url, timeout=_TIMEOUT_SECONDS)
-                    if url
-                    else docker.from_env(timeout=_TIMEOUT_SECONDS)
-                )
-            return self._client
+            if self._connection is None:
+                self._connection = EngineConnection(self._address)
+            return self._connection.client
+
+    def _said(self) -> str:
+        tunnel = self._connection.tunnel if self._connection else None
+        return tunnel.said if tunnel else ""
 
 
 class EngineSource:

@@ -36,6 +36,19 @@ class LayoutImages:
         names = (item.annotations.get(_NAME) for item in self._index().manifests)
         return tuple(dict.fromkeys(name for name in names if name))
 
+    def names(self) -> tuple[tuple[str, str], ...]:
+        """What each image is called, whole where that is known, "" for none; and its digest."""
+        return tuple(
+            dict.fromkeys(
+                (item.annotations.get(_FULL_NAME) or item.annotations.get(_NAME, ""), item.digest)
+                for item in self._index().manifests
+            )
+        )
+
+    def holds(self, digest: str) -> bool:
+        """Whether a manifest or blob of this digest is here."""
+        return is_digest(digest) and self._files.size_bytes(_path(digest)) is not None
+
     def head(self, reference: str) -> Descriptor:
         """``reference`` is a name, a digest, or "" for the only image."""
         manifests = self._index().manifests
