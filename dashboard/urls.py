@@ -1,8 +1,8 @@
-"""Routes of the dashboard. All but ``healthz`` need a signed-in user (``LoginRequiredMiddleware``)."""
+"""Routes of the dashboard. All but ``healthz`` and ``events`` need a signed-in user (``LoginRequiredMiddleware``)."""
 
 from django.urls import path
 
-from dashboard.views import health, policies, ranking, registries, scans, service
+from dashboard.views import events, health, policies, ranking, registries, scans, service
 
 urlpatterns = [
     path("", ranking.ranking, name="ranking"),
@@ -11,9 +11,14 @@ urlpatterns = [
     path("services/<int:pk>/scan/", service.service_scan, name="service-scan"),
     path("suggestions/<int:pk>/Dockerfile", service.dockerfile, name="dockerfile"),
     path("registries/", registries.registries, name="registries"),
+    path("registries/<int:pk>/", registries.registry, name="registry"),
+    path("registries/<int:pk>/test/", registries.registry_test, name="registry-test"),
     path("registries/<int:pk>/scan/", registries.registry_scan, name="registry-scan"),
     path("scans/", scans.scans, name="scans"),
     path("scans/<int:pk>/", scans.scan, name="scan"),
+    path("scans/<int:pk>/cancel/", scans.scan_cancel, name="scan-cancel"),
     path("policies/", policies.policies, name="policies"),
+    path("events/<int:registry>/", events.push_events, name="push-events"),
+    path("events/<int:registry>/<str:token>/", events.push_events, name="push-events-by-url"),
     path("healthz", health.healthz, name="healthz"),
 ]
