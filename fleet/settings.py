@@ -129,6 +129,14 @@ CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BEAT_SCHEDULER = "fleet.beat:Scheduler"
 CELERY_BEAT_MAX_LOOP_INTERVAL = 5  # seconds until an admin's new schedule is noticed
+# A worker that is silent for so long is taken for dead, and its work for free.
+LEASE_SECONDS = env.float("PLIMSOLL_LEASE_SECONDS", default=60.0)
+CELERY_BEAT_SCHEDULE = {
+    "Take up scans that rest or lost their worker": {
+        "task": "fleet.tasks.tend",
+        "schedule": env.float("PLIMSOLL_TEND_SECONDS", default=15.0),
+    },
+}
 CELERY_TIMEZONE = TIME_ZONE = env.str("TIME_ZONE", default="UTC")
 CELERY_TASK_DEFAULT_QUEUE = "scan"
 # One queue a kind of work, so that one slow registry never blocks the others. A worker takes all of them unless -Q
@@ -138,6 +146,8 @@ CELERY_TASK_ROUTES = {
     "fleet.tasks.scan_registry": {"queue": "discovery"},
     "fleet.tasks.run": {"queue": "discovery"},
     "fleet.tasks.scan_lane": {"queue": "scan"},
+    "fleet.tasks.tend": {"queue": "discovery"},
+    "fleet.tasks.read_pushed": {"queue": "discovery"},
     "fleet.tasks.reconsider": {"queue": "index"},
 }
 
@@ -167,6 +177,7 @@ WHITENOISE_USE_FINDERS = True
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "handlers": {"console": {"class": "logging.StreamHandler"}},
+    "formatters": {"without_tokens": {"()": "dashboard.log_format.Formatter"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "without_tokens"}},
     "root": {"handlers": ["console"], "level": env.str("LOG_LEVEL", default="INFO")},
 }

@@ -92,6 +92,7 @@ class TestScanning:
         scan = scanning.start(registry, Scan.Trigger.PAGE)
         scanning.begin(scan)
         first, second = scanning.discover(scan)
+        scanning.open_lanes(scan)
         Service.objects.filter(pk=first).delete()
         tasks.scan_lane(scan.pk, second % registry.concurrency)
         scan.refresh_from_db()

@@ -22,6 +22,11 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.AddField(
+            model_name='image',
+            name='provenance',
+            field=models.JSONField(null=True),
+        ),
+        migrations.AddField(
             model_name='registry',
             name='ca_certificate',
             field=models.TextField(blank=True, help_text="PEM, where the registry's certificate is of a private one.", verbose_name='certificate authority'),
@@ -69,7 +74,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='registry',
             name='listing_scope',
-            field=models.CharField(blank=True, help_text='A Harbor project, a GitLab group, a GitHub organisation, PROJECT/LOCATION at Google. Empty for all.', max_length=255, verbose_name='within'),
+            field=models.CharField(blank=True, help_text='A Harbor project, a GitLab group or project, a GitHub organisation or user, PROJECT or PROJECT/REPOSITORY at Google. Empty for all. Where the provider\'s API is elsewhere, its URL and a space first: https://gitlab.example.com GROUP', max_length=255, verbose_name='within'),
         ),
         migrations.AddField(
             model_name='registry',

@@ -25,12 +25,13 @@ class Layer(models.Model):
 
 class ImageQuerySet(models.QuerySet["Image"]):
     def bodiless(self) -> ImageQuerySet:
-        """Without the stored manifests and configs, which only a new analysis reads."""
-        return self.defer("manifest", "config")
+        """Without the stored manifests, configs and provenance, which only a new analysis reads."""
+        return self.defer("manifest", "config", "provenance")
 
 
 class Image(models.Model):
-    """One manifest by digest. ``unpacked_bytes`` is null until every layer was indexed."""
+    """One manifest by digest. ``unpacked_bytes`` is null until every layer was indexed, ``provenance`` (see
+    ``fleet.oci.provenance``) until it was asked for."""
 
     digest = models.CharField(max_length=135, unique=True)
     media_type = models.CharField(max_length=255)
@@ -40,6 +41,7 @@ class Image(models.Model):
     unpacked_bytes = models.BigIntegerField(null=True)
     manifest = models.BinaryField()
     config = models.BinaryField()
+    provenance = models.JSONField(null=True)
     layers = models.ManyToManyField(Layer, through="ImageLayer", related_name="images")
 
     objects = ImageQuerySet.as_manager()

@@ -72,7 +72,9 @@ class Registry(models.Model):
         "within",
         max_length=255,
         blank=True,
-        help_text="A Harbor project, a GitLab group, a GitHub organisation, PROJECT/LOCATION at Google. Empty for all.",
+        help_text="A Harbor project, a GitLab group or project, a GitHub organisation or user, PROJECT or "
+        "PROJECT/REPOSITORY at Google. Empty for all. Where the provider's API is elsewhere, its URL and a space "
+        "first: https://gitlab.example.com GROUP",
     )
     include = models.TextField(
         blank=True, help_text="Repository globs, one per line. Without a listing: exact repository names."

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from django.db import models
+from django.db.models import Q
 from django.utils import timezone
 
 from fleet.models.registry import Registry
@@ -19,8 +20,10 @@ class ScanQuerySet(models.QuerySet["Scan"]):
         return self.filter(status__in=ACTIVE)
 
     def stale(self) -> ScanQuerySet:
-        """Scans that no worker moved for so long that none will."""
-        return self.active().filter(progress_at__lt=timezone.now() - STALE_AFTER)
+        """Scans that no worker moved for so long that none will. One that rests is not late before its time."""
+        long_ago = timezone.now() - STALE_AFTER
+        resting = Q(status=Scan.Status.PAUSED, resume_at__gte=long_ago)
+        return self.active().filter(progress_at__lt=long_ago).exclude(resting)
 
 
 class Scan(models.Model):

@@ -11,8 +11,9 @@ from fleet.models.registry import Registry
 
 class ServiceQuerySet(models.QuerySet["Service"]):
     def present(self) -> ServiceQuerySet:
-        """Services that the last listing of their registry still held and that have been weighed."""
-        return self.filter(gone_at__isnull=True, snapshot__isnull=False)
+        """Services that the last listing of their registry still held and that weigh something: one whose tags are
+        all gone keeps its last snapshot and has no size."""
+        return self.filter(gone_at__isnull=True, compressed_bytes__isnull=False)
 
     def ranked(self) -> ServiceQuerySet:
         """Most bytes to save first, unknown last; the key breaks ties so that pages never repeat a row."""
@@ -89,7 +90,8 @@ class SnapshotQuerySet(models.QuerySet["Snapshot"]):
     def latest_by_tag(self, service_id: int) -> dict[str, Snapshot]:
         """For each tag of a service the snapshot that was seen last, with its image but for the stored bodies."""
         newest = self.filter(service_id=service_id).order_by().values("tag").annotate(newest=Max("pk")).values("newest")
-        rows = self.filter(pk__in=newest).select_related("image").defer("image__manifest", "image__config")
+        bodies = ("image__manifest", "image__config", "image__provenance")
+        rows = self.filter(pk__in=newest).select_related("image").defer(*bodies)
         return {snapshot.tag: snapshot for snapshot in rows}
 
 

@@ -9,27 +9,39 @@
 4. ``finish`` closes the scan when its last service is done.
 
 Every step is keyed by digest and may be repeated: killed anywhere, a scan resumes without loss or double counting.
+Workers hold what they read: a registry's services stand in lanes (``lanes``). A registry that cannot be asked for the
+moment makes its scan pause (``lifecycle``), and ``tend`` goes on with what rests or was lost (``tending``).
+
 ``run_scan`` does 2 to 4 in this process; ``fleet.tasks`` spreads them over workers.
 """
 
 from fleet.scanning.connection import connect, try_connection
 from fleet.scanning.discovery import discover
-from fleet.scanning.lifecycle import begin, fail, finish, lanes, next_in, start
-from fleet.scanning.one_service import reconsider, scan_service
+from fleet.scanning.lanes import Lane, open_lanes
+from fleet.scanning.lifecycle import begin, cancel, fail, finish, resume, start, wake
+from fleet.scanning.one_service import read_lane, reconsider, scan_service
+from fleet.scanning.pushed import take_pushed
 from fleet.scanning.synchronous import Progress, run_scan
+from fleet.scanning.tending import tend
 
 __all__ = [
+    "Lane",
     "Progress",
     "begin",
+    "cancel",
     "connect",
     "discover",
     "fail",
     "finish",
-    "lanes",
-    "next_in",
+    "open_lanes",
+    "read_lane",
     "reconsider",
+    "resume",
     "run_scan",
     "scan_service",
     "start",
+    "take_pushed",
+    "tend",
     "try_connection",
+    "wake",
 ]

@@ -10,9 +10,13 @@ from django.template.defaultfilters import pluralize
 
 from fleet.models import Registry
 from fleet.models.secret import UNREADABLE
-from fleet.oci.credentials import Credentials
+from fleet.oci.credentials import Credentials, Login, docker_login
+from fleet.oci.ecr import ecr_login
 from fleet.oci.errors import Unauthorized
+from fleet.oci.listings import Listing, listing
 from fleet.oci.sources.endpoint import Endpoint, EndpointKind, open_endpoint
+from fleet.oci.trust import Trust
+from fleet.scanning.budget import SharedPace
 
 COUNTED = 1000
 
@@ -22,20 +26,43 @@ def connect(registry: Registry) -> Endpoint:
     return open_endpoint(
         cast(EndpointKind, registry.kind),
         registry.url,
-        credentials=_credentials(registry),
+        credentials=_login(registry),
         plain_http=registry.plain_http,
+        trust=_trust(registry),
+        pace=SharedPace(registry),
+        listing=_listing(registry),
     )
 
 
-def _credentials(registry: Registry) -> Credentials | None:
+def _login(registry: Registry) -> Login | None:
     if registry.secret == UNREADABLE:
-        raise Unauthorized(
-            f"The stored password of {registry.name} cannot be decrypted with the present keys. Enter it again, or "
-            "restore the key it was stored with."
-        )
+        raise _unreadable("password", registry)
+    if registry.login == Registry.Login.DOCKER:
+        return docker_login(registry.url)
+    if registry.login == Registry.Login.ECR:
+        return ecr_login(registry.url, registry.username, registry.secret)
     if not registry.username and not registry.secret:
         return None
     return Credentials(registry.username, registry.secret)
+
+
+def _trust(registry: Registry) -> Trust:
+    if registry.client_key == UNREADABLE:
+        raise _unreadable("key of the client certificate", registry)
+    return Trust(registry.ca_certificate, registry.client_certificate, registry.client_key)
+
+
+def _listing(registry: Registry) -> Listing | None:
+    if registry.listing in (Registry.Listing.CATALOG, Registry.Listing.NAMES):
+        return None
+    return listing(registry.listing, registry.listing_scope)
+
+
+def _unreadable(what: str, registry: Registry) -> Unauthorized:
+    return Unauthorized(
+        f"The stored {what} of {registry.name} cannot be decrypted with the present keys. Enter it again, or restore "
+        "the key it was stored with."
+    )
 
 
 def try_connection(registry: Registry) -> str:

@@ -5,19 +5,21 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Iterator
 from fnmatch import fnmatchcase
+from itertools import islice
 
 from django.db.models import F
 from django.utils import timezone
 
 from fleet import snapshots
 from fleet.models import Registry, Scan, ScanError, Service
-from fleet.oci.errors import RegistryError
+from fleet.oci.errors import RateLimited, RegistryError
 from fleet.oci.sources.endpoint import Endpoint
 from fleet.scanning.connection import connect
-from fleet.scanning.lifecycle import fail
+from fleet.scanning.lifecycle import fail, pause
 
 log = logging.getLogger(__name__)
 CHUNK = 500
+WRONG_NAMES_SHOWN = 20
 NOTHING_LISTED = "This registry lists no repository for this login. Push an image, or name the repositories instead."
 NOTHING_FOUND = "No repository of this registry matches its settings. Check the include and exclude globs."
 
@@ -32,6 +34,8 @@ def discover(scan: Scan, endpoint: Endpoint | None = None) -> tuple[int, ...]:
         return ()
     try:
         return _discover(scan, opened)
+    except RateLimited as error:
+        pause(scan, error)
     except RegistryError as error:
         fail(scan, str(error))
     except Exception as error:  # Our own mistake: nobody else would close the scan.
@@ -59,14 +63,19 @@ def _discover(scan: Scan, endpoint: Endpoint) -> tuple[int, ...]:
 
 def _listed(registry: Registry, endpoint: Endpoint) -> Iterator[str]:
     """The repositories that the settings select. Without a catalog the include list is taken at its word."""
+    by_name = registry.listing == Registry.Listing.NAMES
+    names = iter(registry.includes) if by_name else endpoint.repositories()
+    return (name for name in names if is_selected(registry, name))
+
+
+def is_selected(registry: Registry, name: str) -> bool:
+    """Whether the registry's settings choose a repository that it holds."""
     includes = registry.includes
     if registry.listing == Registry.Listing.NAMES:
-        return (name for name in includes if not _matches(name, registry.excludes))
-    return (
-        name
-        for name in endpoint.repositories()
-        if (not includes or _matches(name, includes)) and not _matches(name, registry.excludes)
-    )
+        chosen = name in includes
+    else:
+        chosen = not includes or _matches(name, includes)
+    return chosen and not _matches(name, registry.excludes)
 
 
 def _matches(name: str, globs: Iterable[str]) -> bool:
@@ -76,34 +85,51 @@ def _matches(name: str, globs: Iterable[str]) -> bool:
 def _bring_in_line(scan: Scan, names: Iterable[str]) -> tuple[int, ...]:
     """Services for new repositories, gone ones marked, returned ones welcomed back; the keys of those present."""
     registry = scan.registry
-    present = {name for name in names if _is_name(scan, name)}
+    # Each name once, however often it is listed, and nothing else of the listing is kept.
+    new = set(_names(scan, names))
+    gone: list[int] = []
+    back: list[int] = []
     rows = registry.services.values_list("pk", "repository", "platform", "gone_at")
-    known = {(repository, platform): (pk, gone_at) for pk, repository, platform, gone_at in rows}
-    wanted = {(name, registry.platform) for name in present}
-    _mark_gone([pk for key, (pk, gone_at) in known.items() if key not in wanted and gone_at is None])
-    _mark_back([pk for key, (pk, gone_at) in known.items() if key in wanted and gone_at is not None])
-    Service.objects.bulk_create(
-        (
-            Service(registry=registry, repository=repository, platform=platform)
-            for repository, platform in sorted(wanted - known.keys())
-        ),
-        ignore_conflicts=True,
-        batch_size=CHUNK,
-    )
+    for pk, repository, platform, gone_at in rows.iterator(CHUNK):
+        is_listed = platform == registry.platform and repository in new
+        if is_listed:
+            new.remove(repository)
+        if is_listed and gone_at is not None:
+            back.append(pk)
+        elif not is_listed and gone_at is None:
+            gone.append(pk)
+    _mark_gone(gone)
+    _mark_back(back)
+    _add(registry, new)
     here = registry.services.filter(platform=registry.platform, gone_at__isnull=True).order_by("repository")
     return tuple(here.values_list("pk", flat=True))
 
 
-def _is_name(scan: Scan, name: str) -> bool:
-    if 0 < len(name) <= 255 and name.isprintable():
-        return True
-    shown = snapshots.storable(name, 100)
-    ScanError.objects.create(
-        scan=scan,
-        level=ScanError.Level.NOTICE,
-        message=f"The listing of {scan.registry} names {shown!r}, which is no repository name; it was left out.",
-    )
-    return False
+def _add(registry: Registry, names: Iterable[str]) -> None:
+    services = (Service(registry=registry, repository=name, platform=registry.platform) for name in sorted(names))
+    while chunk := list(islice(services, CHUNK)):
+        Service.objects.bulk_create(chunk, ignore_conflicts=True)
+
+
+def _names(scan: Scan, names: Iterable[str]) -> Iterator[str]:
+    """What can be the name of a repository. Of what cannot, notices tell: one each, and from the 21st on a count."""
+    shown: set[str] = set()
+    wrong = 0
+    for name in names:
+        if 0 < len(name) <= 255 and name.isprintable():
+            yield name
+            continue
+        wrong += 1
+        if len(shown) < WRONG_NAMES_SHOWN:
+            shown.add(snapshots.storable(name, 100))
+    left_out = [
+        f"The listing of {scan.registry} names {name!r}, which is no repository name; it was left out."
+        for name in sorted(shown)
+    ]
+    if wrong > len(shown) == WRONG_NAMES_SHOWN:
+        left_out.append(f"In all, {wrong} names in the listing of {scan.registry} are no repository names.")
+    level = ScanError.Level.NOTICE
+    ScanError.objects.bulk_create([ScanError(scan=scan, level=level, message=message) for message in left_out])
 
 
 def _mark_gone(keys: list[int]) -> None:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import time
-from functools import lru_cache
+from contextlib import suppress
+from dataclasses import replace
+from functools import lru_cache, partial
 
 from fleet.analysis.analyse import RULESET, analyse
 from fleet.analysis.findings import Analysis
+from fleet.analysis.redaction import redact
 from fleet.dockerfile.bases import Bases, RegistryBases, parse_mirrors
 from fleet.dockerfile.parse import InvalidDockerfile
 from fleet.dockerfile.suggest import suggest
@@ -15,12 +18,15 @@ from fleet.image.loading import LoadedImage, ResolvedImage, assemble, resolve_im
 from fleet.models import Image, Service
 from fleet.oci.errors import InvalidResponse, RegistryError
 from fleet.oci.manifest import Descriptor, Index, Platform, parse_config, parse_manifest
+from fleet.oci.provenance import Provenance, find_provenance, read_provenance
 from fleet.oci.sources import Source
+from fleet.scanning.lanes import beat
 from fleet.scanning.layers import LayerReader, stored_layer
-from fleet.snapshots import Judgement, Obstacle, store_layers
+from fleet.snapshots import Judgement, Obstacle, SeenTag, store_layers
 
 MODES: tuple[Mode, ...] = ("repack", "rebuild")
 TIER: Tier = "slim"
+FROM_PROVENANCE = "It starts from the Dockerfile that the image's provenance says it was built with."
 
 
 def is_judged(service: Service, image: Image | ResolvedImage) -> bool:
@@ -39,12 +45,29 @@ def weigh(image: Image | ResolvedImage, reader: LayerReader) -> LoadedImage:
     return assemble(reader.source.name, resolved, tuple(indexes[layer.digest] for layer in layers))
 
 
+def attested(seen: SeenTag, image: LoadedImage, source: Source) -> LoadedImage:
+    """The image with its provenance, which is asked for once: an empty one where there is none. Raises RegistryError
+    for what may pass."""
+    row = seen.image if isinstance(seen.image, Image) else None
+    if row is not None and row.provenance is not None:
+        return replace(image, provenance=Provenance.restore(row.provenance))
+    index = None if isinstance(seen.image, Image) else seen.image.index
+    if index is not None:
+        found = read_provenance(source, index, image.descriptor)
+    else:
+        found = find_provenance(source, seen.head_digest, image.descriptor.digest)
+    return replace(image, provenance=found or Provenance())
+
+
 def recall(image: Image, name: str) -> LoadedImage | None:
     """A stored image without asking anybody; None unless every layer of it is known."""
     resolved = restore(image)
     indexes = [stored_layer(layer) for layer in resolved.manifest.layers]
     known = tuple(index for index in indexes if index is not None)
-    return assemble(name, resolved, known) if len(known) == len(indexes) else None
+    if len(known) < len(indexes):
+        return None
+    provenance = None if image.provenance is None else Provenance.restore(image.provenance)
+    return replace(assemble(name, resolved, known), provenance=provenance)
 
 
 def restore(image: Image) -> ResolvedImage:
@@ -88,11 +111,25 @@ def _bases(mirrors: str, platform: str, plain_http: bool, hour: int) -> Registry
 
 def _load_base(source: Source, digest: str, platform: Platform) -> LoadedImage:
     """A base's layers are read once for the fleet too; services that are built on it share some."""
-    return weigh(resolve_image(source, digest, platform), LayerReader(source, lambda: None))
+    return weigh(resolve_image(source, digest, platform), LayerReader(source, beat))
 
 
 def _offer(service: Service, image: LoadedImage, analysis: Analysis, mode: Mode, bases: Bases) -> Suggestion | Obstacle:
+    """From the team's own Dockerfile; without one from what the builder attested, where that can be used."""
+    make = partial(suggest, image, analysis, mode=mode, tier=TIER, bases=bases)
     try:
-        return suggest(image, analysis, mode=mode, tier=TIER, bases=bases, dockerfile=service.dockerfile or None)
+        if not service.dockerfile and (built := _attested_dockerfile(image)):
+            with suppress(NothingToSuggest, InvalidDockerfile):
+                offer = make(dockerfile=built)
+                return replace(offer, notes=(*offer.notes, FROM_PROVENANCE)) if mode == "rebuild" else offer
+        return make(dockerfile=service.dockerfile or None)
     except (NothingToSuggest, InvalidDockerfile, RegistryError) as obstacle:
         return Obstacle(mode, TIER, str(obstacle))
+
+
+def _attested_dockerfile(image: LoadedImage) -> str | None:
+    """The Dockerfile that the builder attested. One that holds what must not be shown is no use."""
+    text = image.provenance.dockerfile if image.provenance else None
+    if not text or any(redact(line) != line for line in text.replace("\t", " ").splitlines()):
+        return None
+    return text

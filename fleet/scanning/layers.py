@@ -8,16 +8,19 @@ inflate and index, which releases the GIL for the most part.
 
 from __future__ import annotations
 
+import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from datetime import datetime, timedelta
 
+from django.conf import settings
 from django.db.models import Q
 from django.utils import timezone
 
 from fleet.image.entries import LayerIndex
 from fleet.image.layer import index_layer
+from fleet.image.loading import check_entries, layer_chunks
 from fleet.image.stored import StaleIndex, dump_index, load_index
 from fleet.models import Layer
 from fleet.oci.errors import RegistryError, Unreachable
@@ -25,8 +28,8 @@ from fleet.oci.manifest import Descriptor
 from fleet.oci.sources.source import Source
 
 READERS = 2
-CLAIM = timedelta(seconds=60)
-RENEW_AFTER_SECONDS = 20.0
+CLAIM = timedelta(seconds=settings.LEASE_SECONDS)
+RENEW_AFTER_SECONDS = settings.LEASE_SECONDS / 3
 POLL_SECONDS = 0.2
 PATIENCE_SECONDS = 1800.0
 
@@ -37,7 +40,8 @@ def stored_layer(descriptor: Descriptor) -> LayerIndex | None:
 
 
 class LayerReader:
-    """Reads layers of one source. ``indexed`` counts those that it read itself, not found or waited for."""
+    """Reads layers of one source. ``indexed`` counts those that it read itself, not found or waited for. ``keep_alive``
+    is called several times a second; what it raises ends the reading, in the middle of a layer too."""
 
     def __init__(self, source: Source, keep_alive: Callable[[], None]) -> None:
         self.source = source
@@ -53,6 +57,7 @@ class LayerReader:
             try:
                 return reading.run()
             finally:
+                reading.stopped.set()
                 _release(reading.claims)
 
 
@@ -68,11 +73,13 @@ class _Reading:
         self.futures: dict[Future[LayerIndex], str] = {}
         self.claims: dict[str, datetime] = {}
         self.failure: RegistryError | None = None
+        self.stopped = threading.Event()
         self.advanced = self.renewed = time.monotonic()
 
     def run(self) -> dict[str, LayerIndex]:
         while self.futures or (self.missing() and not self.failure):
             self.found.update(_stored(self.missing()))
+            check_entries(f"this image in {self.reader.source.name}", self.found.values())
             self.claim_some()
             self.gather()
             self.keep_alive()
@@ -92,7 +99,7 @@ class _Reading:
             until = _claim(digest)
             if until:
                 self.claims[digest] = until
-                self.futures[self.pool.submit(_index, self.reader.source, self.wanted[digest])] = digest
+                self.futures[self.pool.submit(self.index, self.wanted[digest])] = digest
 
     def gather(self) -> None:
         """Store what is ready, or wait a moment."""
@@ -116,22 +123,29 @@ class _Reading:
         self.advanced = time.monotonic()
 
     def keep_alive(self) -> None:
+        self.reader.keep_alive()
         now = time.monotonic()
         if not self.futures and now - self.advanced > PATIENCE_SECONDS:
             raise Unreachable("Another worker has been reading the same layers for too long. Scan again later.")
         if now - self.renewed > RENEW_AFTER_SECONDS:
             self.claims = _renew(self.claims)
-            self.reader.keep_alive()
             self.renewed = now
 
+    def index(self, layer: Descriptor) -> LayerIndex:
+        """In a thread of the pool."""
+        source = self.reader.source
+        return index_layer(
+            self.until_stopped(layer_chunks(source, layer)),
+            digest=layer.digest,
+            media_type=layer.media_type,
+            stores_compressed=source.stores_compressed,
+        )
 
-def _index(source: Source, layer: Descriptor) -> LayerIndex:
-    return index_layer(
-        source.blob(layer),
-        digest=layer.digest,
-        media_type=layer.media_type,
-        stores_compressed=source.stores_compressed,
-    )
+    def until_stopped(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
+        for chunk in chunks:
+            if self.stopped.is_set():
+                raise Unreachable("Reading was stopped.")
+            yield chunk
 
 
 def _stored(digests: Iterable[str]) -> dict[str, LayerIndex]:

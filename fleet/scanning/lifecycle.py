@@ -1,26 +1,46 @@
-"""A scan's row from queued to done, moved by conditional UPDATEs so that several workers agree without a lock."""
+"""A scan's row from queued to its end, moved by conditional UPDATEs so that several workers agree without a lock.
+
+queued ── begin ──▶ running ── finish ──▶ done | partial | failed
+                    │    ▲
+                  pause  resume                     cancel, fail: from any of the three
+                    ▼    │
+                    paused
+"""
 
 from __future__ import annotations
 
+import random
+from datetime import datetime, timedelta
+
 from django.db import transaction
 from django.db.models import Case, F, QuerySet, Value, When
-from django.db.models.functions import Coalesce, Mod
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from fleet.models import Registry, Scan, ScanError, Service
+from fleet.oci.errors import CutShort, RateLimited, RegistryError, Unreachable, UntrustedCertificate
+from fleet.scanning import budget
 
 Status = Scan.Status
 WORKER_STOPPED = "The worker stopped before this scan was done. Its results so far are kept; scan again."
+CANCELLED = "The scan was cancelled. Its results so far are kept."
+# Waits when the registry names none: from the first, doubled each time in a row, give or take a fifth.
+LIMITED_WAIT_SECONDS = 60.0
+SILENT_WAIT_SECONDS = 10.0
+LONGEST_WAIT_SECONDS = 3600.0
+# A registry that does not answer is tried this often in a row, for about ten minutes; one that asks us to wait is
+# waited for as long as it asks.
+PATIENCE_PAUSES = 6
 
 
 def start(registry: Registry, trigger: str, service: Service | None = None) -> Scan:
-    """A queued scan of a registry, or of one service of it; the one under way where there is one. A scan that no
-    worker has moved for half an hour is closed as failed first."""
+    """A queued scan of a registry, or of one service of it; the one under way for the same where there is one. A scan
+    that no worker has moved for half an hour is closed as failed first."""
     with transaction.atomic():
         Registry.objects.select_for_update().get(pk=registry.pk)
         for stale in registry.scans.stale():
             fail(stale, WORKER_STOPPED)
-        active = registry.scans.active().first()
+        active = registry.scans.active().filter(service=service).first()
         return active or Scan.objects.create(registry=registry, service=service, trigger=trigger)
 
 
@@ -43,37 +63,70 @@ def touch(scan: Scan) -> None:
 
 def fail(scan: Scan, message: str) -> None:
     """Close a scan as failed, with the sentence that says why."""
-    Scan.objects.active().filter(pk=scan.pk).update(status=Status.FAILED, message=message, finished_at=timezone.now())
+    _close(scan, Status.FAILED, message)
+
+
+def cancel(scan: Scan) -> bool:
+    """End a scan because somebody wants it to end; False when it was over. Workers notice within seconds, and what
+    they had not written by then is dropped."""
+    return _close(scan, Status.CANCELLED, CANCELLED)
+
+
+def calls_for_rest(error: RegistryError) -> bool:
+    """Whether the registry itself, not one thing in it, cannot be asked for the moment."""
+    return isinstance(error, RateLimited | Unreachable) and not isinstance(error, UntrustedCertificate | CutShort)
+
+
+def pause(scan: Scan, error: RegistryError) -> bool:
+    """Let a running scan rest until its registry can be asked again; False when it has rested so often for the same
+    that it is better to record the error and go on."""
+    if not isinstance(error, RateLimited) and scan.pauses >= PATIENCE_PAUSES:
+        return False
+    resume_at = timezone.now() + timedelta(seconds=_wait_seconds(error, scan.pauses))
+    Scan.objects.filter(pk=scan.pk, status=Status.RUNNING).update(
+        status=Status.PAUSED,
+        resume_at=resume_at,
+        pauses=F("pauses") + 1,
+        message=f"Paused: {error} The scan goes on by itself.",
+    )
+    if isinstance(error, RateLimited):
+        _rest(scan.registry_id, resume_at)
     scan.refresh_from_db()
+    return True
+
+
+def wake(registry: Registry) -> None:
+    """Stop leaving a registry alone: it is another one since its URL was changed."""
+    budget.rest(registry.pk, 0.001)
+
+
+def resume(scan: Scan) -> bool:
+    """Take a paused scan up again: running where its services are known, else queued, to be listed. False when
+    somebody else did."""
+    status = Status.RUNNING if scan.lanes.exists() else Status.QUEUED
+    resumed = Scan.objects.filter(pk=scan.pk, status=Status.PAUSED).update(
+        status=status, resume_at=None, message="", progress_at=timezone.now()
+    )
+    scan.refresh_from_db()
+    return bool(resumed)
 
 
 def pending(scan: Scan) -> QuerySet[Service]:
-    """The services that a running scan has still to read, as the database sees it now: one that was deleted meanwhile
-    does not hold the scan up."""
-    if scan.status != Status.RUNNING:
+    """The services that a scan has still to read, as the database sees it now: one that was deleted meanwhile does not
+    hold the scan up."""
+    if scan.status not in (Status.RUNNING, Status.PAUSED):
         return Service.objects.none()
+    chosen = Service.objects.select_related("registry").order_by("pk")
     if scan.service_id is not None:
-        chosen = Service.objects.filter(pk=scan.service_id)
-    else:
-        chosen = scan.registry.services.filter(platform=scan.registry.platform, gone_at__isnull=True)
-    return chosen.exclude(last_scan=scan).select_related("registry").order_by("pk")
-
-
-def lanes(scan: Scan) -> tuple[int, ...]:
-    """The registry's services in as many rows as may be read at the same time; the numbers of those rows that are not
-    empty. A service's row is its key modulo the registry's concurrency, so that workers never meet."""
-    return tuple(sorted({pk % scan.registry.concurrency for pk in pending(scan).values_list("pk", flat=True)}))
-
-
-def next_in(scan: Scan, lane: int) -> Service | None:
-    """The first service of a lane that is still to be read."""
-    return pending(scan).annotate(lane=Mod("pk", scan.registry.concurrency)).filter(lane=lane).first()
+        return chosen.filter(pk=scan.service_id) if not scan.services_done else Service.objects.none()
+    here = chosen.filter(registry=scan.registry_id, platform=scan.registry.platform, gone_at__isnull=True)
+    return here.exclude(last_scan=scan)
 
 
 def finish(scan: Scan) -> bool:
     """Close a scan that has nothing left to read; True for the one caller that closed it."""
-    scan.refresh_from_db(fields=["status"])
-    if pending(scan).exists():
+    scan.refresh_from_db(fields=["status", "services_done"])
+    if scan.status == Status.PAUSED or pending(scan).exists():
         return False
     closed = Scan.objects.filter(pk=scan.pk, status=Status.RUNNING).update(
         finished_at=timezone.now(),
@@ -84,9 +137,34 @@ def finish(scan: Scan) -> bool:
         ),
     )
     scan.refresh_from_db()
+    if closed:
+        scan.lanes.all().delete()
     if closed and scan.status == Status.FAILED and not scan.message:
         _explain(scan)
     return bool(closed)
+
+
+def _close(scan: Scan, status: str, message: str) -> bool:
+    closed = Scan.objects.active().filter(pk=scan.pk).update(status=status, message=message, finished_at=timezone.now())
+    if closed:
+        scan.lanes.all().delete()
+    scan.refresh_from_db()
+    return bool(closed)
+
+
+def _wait_seconds(error: RegistryError, pauses: int) -> float:
+    """What the registry asked for, else longer each time; with a little jitter, so that scans do not come in a row."""
+    asked = error.retry_after_seconds if isinstance(error, RateLimited) else None
+    if asked is not None:
+        return asked + random.uniform(0, min(5.0, 0.1 * asked))  # noqa: S311
+    first = LIMITED_WAIT_SECONDS if isinstance(error, RateLimited) else SILENT_WAIT_SECONDS
+    return min(first * float(2**pauses), LONGEST_WAIT_SECONDS) * random.uniform(0.8, 1.2)  # noqa: S311
+
+
+def _rest(registry_id: int, until: datetime) -> None:
+    """Every worker leaves the registry alone, not only this scan."""
+    Registry.objects.filter(pk=registry_id).update(resting_until=until)
+    budget.rest(registry_id, (until - timezone.now()).total_seconds())
 
 
 def _explain(scan: Scan) -> None:

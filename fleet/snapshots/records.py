@@ -11,18 +11,25 @@ from django.utils import timezone
 from fleet.analysis.findings import Analysis
 from fleet.dockerfile.suggestion import Mode, Suggestion, Tier
 from fleet.image.loading import LoadedImage, ResolvedImage
-from fleet.models import Image
+from fleet.models import Image, Snapshot
 
 CLOCKS_DIFFER = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
 class SeenTag:
-    """A tag that is an image. ``image`` is its row where it is stored, else what was just read."""
+    """A tag that is an image. ``image`` is its row where it is stored, else what was just read; ``seen_at`` when it was
+    seen to point there, None for just now."""
 
     tag: str
     head_digest: str
     image: Image | ResolvedImage
+    seen_at: datetime | None = None
+
+    @classmethod
+    def stored(cls, snapshot: Snapshot) -> SeenTag:
+        """As it was last seen."""
+        return cls(snapshot.tag, snapshot.head_digest, snapshot.image, snapshot.taken_at)
 
     @property
     def digest(self) -> str:
@@ -75,6 +82,12 @@ class Record:
     ``tags`` come newest version first, ``newest`` is the one that the service is judged by. ``judgement`` is None
     where the stored one still holds or none could be made. ``weighed`` are images whose layers were read, by digest.
     ``skipped`` are tags that are no images: {tag: [head digest, what it is]}. ``failed``: no tag could be read.
+    ``complete`` is False when the scan has to rest before every tag was read: what is here is kept, the service is not
+    done, and what is missing here says nothing.
+
+    ``before`` is what was stored of the tags when they were read, which spares asking again where nothing changed.
+    ``gone`` are stored tags that the registry holds no more, ``history_left`` counts selected ones that later scans
+    will read; None where the listing, or the reading of it, did not end well.
     """
 
     tags: tuple[SeenTag, ...] = ()
@@ -84,6 +97,10 @@ class Record:
     remarks: tuple[Remark, ...] = ()
     skipped: Mapping[str, list[str]] = field(default_factory=dict)
     failed: bool = False
+    complete: bool = True
+    before: Mapping[str, Snapshot] | None = None
+    gone: frozenset[str] | None = None
+    history_left: int | None = None
     layers_indexed: int = 0
     requests: int = 0
     received_bytes: int = 0

@@ -3,29 +3,37 @@ violations, and the scan's own counts.
 
 1. The service is marked as done by this scan with a conditional UPDATE. Its row count is 0 when the same task ran
    before (it was delivered twice), and then nothing is written.
-2. What was seen is written; tags that did not move leave no row.
+2. What was seen is written; tags that did not move leave no row. Tags that the registry holds no more are marked as
+   gone, and as back when they return.
 3. The scan's counts go up with a conditional UPDATE that fails when the scan was closed meanwhile; then everything
    above is rolled back, since a newer scan may have seen newer tags.
+
+A record that is not complete adds what was seen, and no more: the service is still to be read. Where nothing changed
+the two UPDATEs are all that is asked of the database.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
 from django.db import transaction
-from django.db.models import F
+from django.db.models import Case, Exists, F, OuterRef, Value, When
 from django.utils import timezone
 
-from fleet.image.loading import LoadedImage, ResolvedImage
-from fleet.models import Analysis, Image, Scan, ScanError, Service, Snapshot, Suggestion
-from fleet.snapshots.images import fill_unpacked, store_images
+from fleet.image.loading import ResolvedImage
+from fleet.models import Image, Scan, ScanError, Service, Snapshot
+from fleet.models.scan import ACTIVE
+from fleet.oci.manifest import parse_config
+from fleet.snapshots.columns import let_go, write_columns
+from fleet.snapshots.images import store_images
 from fleet.snapshots.judgements import store_analysis, store_offers
-from fleet.snapshots.policies import apply_policies
+from fleet.snapshots.naming import OWNER_LIMIT, clean, name_of, needs_labels, owner_of, stored_rules
 from fleet.snapshots.records import Judgement, Record, SeenTag
 from fleet.snapshots.text import storable
 
-SPARKLINE_POINTS = 12
+CHUNK = 500
 OWNER_LABELS = ("org.opencontainers.image.vendor", "org.opencontainers.image.authors")
 
 
@@ -37,17 +45,38 @@ def write(scan: Scan, service: Service, record: Record) -> bool:
     """Write all of a record, or nothing: False when this scan had done the service before, or was closed."""
     try:
         with transaction.atomic():
-            _claim(scan, service)
-            added = _write_tags(service, record)
-            if record.judgement:
-                _write_judgement(service, record.judgement)
-            if record.newest:
-                _write_columns(service, record.newest.tag, changed=added > 0 or record.judgement is not None)
-            _write_remarks(scan, service, record)
-            _count(scan, record, added)
+            if record.complete:
+                _write_whole(scan, service, record)
+            else:
+                _write_part(scan, service, record)
     except _Superseded:
         return False
     return True
+
+
+def _write_whole(scan: Scan, service: Service, record: Record) -> None:
+    labels = _Labels(record)
+    _claim(scan, service, record, labels)
+    latest, added = _write_tags(service, record)
+    changed = added > 0
+    if not record.failed and record.gone is not None:
+        changed |= _write_gone(latest, record.gone)
+    if record.judgement:
+        _write_judgement(service, record.judgement)
+        changed = True
+    if record.newest:
+        changed |= _write_owner(service, labels)
+        write_columns(service, latest, record.newest.tag, changed=changed)
+    elif record.gone and not record.failed:
+        let_go(service, latest, record.gone)
+    _write_remarks(scan, service, record)
+    _count(scan, record, added)
+
+
+def _write_part(scan: Scan, service: Service, record: Record) -> None:
+    Service.objects.filter(pk=service.pk).update(skipped={**service.skipped, **record.skipped})
+    _, added = _write_tags(service, record)
+    _count(scan, record, added)
 
 
 def write_judgement(service: Service, judgement: Judgement) -> bool:
@@ -58,29 +87,64 @@ def write_judgement(service: Service, judgement: Judgement) -> bool:
         if locked.snapshot is None or locked.snapshot.image.digest != judgement.image.descriptor.digest:
             return False
         _write_judgement(locked, judgement)
-        _write_columns(locked, locked.snapshot.tag, changed=True)
+        if locked.snapshot.gone_at is None:
+            latest = Snapshot.objects.latest_by_tag(locked.pk)
+            write_columns(locked, latest, locked.snapshot.tag, changed=True)
     return True
 
 
-def _claim(scan: Scan, service: Service) -> None:
-    mine = Service.objects.filter(pk=service.pk).exclude(last_scan=scan)
-    if not mine.update(last_scan=scan):
+def _claim(scan: Scan, service: Service, record: Record, labels: _Labels) -> None:
+    """Mark the service as done, with what is noted of it each time."""
+    columns: dict[str, Any] = {"last_scan": scan if scan.service_id is None else _unless_under_way(scan)}
+    if not record.failed:
+        columns |= {"checked_at": timezone.now(), "skipped": dict(record.skipped)}
+        if record.history_left is not None:
+            columns["history_left"] = record.history_left
+    if record.newest:
+        rules, _ = stored_rules(service.registry.name_rules, service.registry.owner_rules)
+        columns["name"] = name_of(service.repository, labels.read() if needs_labels(rules) else {}, rules)
+    if not Service.objects.filter(pk=service.pk).exclude(last_scan=scan).update(**columns):
         raise _Superseded
 
 
-def _write_tags(service: Service, record: Record) -> int:
-    """Snapshots of the tags that moved, in the order of their dates; how many there were."""
-    latest = Snapshot.objects.latest_by_tag(service.pk)
-    moved = [tag for tag in record.tags if tag.tag not in latest or latest[tag.tag].head_digest != tag.head_digest]
-    fresh = [tag.image for tag in record.tags if isinstance(tag.image, ResolvedImage)]
+def _unless_under_way(scan: Scan) -> Case:
+    """The scan of one service is no reason for one of its whole registry to read the service again."""
+    busy = Scan.objects.filter(pk=OuterRef("last_scan_id"), status__in=ACTIVE)
+    return Case(When(Exists(busy), then=F("last_scan_id")), default=Value(scan.pk))
+
+
+def _write_tags(service: Service, record: Record) -> tuple[Mapping[str, Snapshot], int]:
+    """Snapshots of the tags that moved, in the order of their dates. Gives the newest of each tag, and how many were
+    added. What was stored when the tags were read still holds where none moved; else another scan may have written
+    the same meanwhile."""
+    latest = record.before
+    if latest is None or any(_moved(record, latest)):
+        latest = Snapshot.objects.latest_by_tag(service.pk)
+    moved = list(_moved(record, latest))
+    if not moved:
+        return latest, 0
+    fresh = [seen.image for seen in moved if isinstance(seen.image, ResolvedImage)]
     images = store_images(fresh, record.weighed)
     now = timezone.now()
-    rows = [_snapshot(service, tag, images, now, first_sight=tag.tag not in latest) for tag in reversed(moved)]
+    rows = [_snapshot(service, seen, images, now, first_sight=seen.tag not in latest) for seen in reversed(moved)]
     for row in sorted(rows, key=lambda row: row.taken_at):
         row.save(force_insert=True)
-    if not record.failed:
-        Service.objects.filter(pk=service.pk).update(checked_at=now, skipped=dict(record.skipped))
-    return len(rows)
+    return {**latest, **{row.tag: row for row in rows}}, len(rows)
+
+
+def _moved(record: Record, latest: Mapping[str, Snapshot]) -> Iterator[SeenTag]:
+    return (seen for seen in record.tags if seen.tag not in latest or latest[seen.tag].head_digest != seen.head_digest)
+
+
+def _write_gone(latest: Mapping[str, Snapshot], gone: frozenset[str]) -> bool:
+    """Mark the last snapshots of tags that the registry holds no more, and take the mark from those that it holds
+    again; whether there were any."""
+    lost = [row.pk for tag, row in latest.items() if tag in gone and row.gone_at is None]
+    back = [row.pk for tag, row in latest.items() if tag not in gone and row.gone_at is not None]
+    for keys, moment in ((lost, timezone.now()), (back, None)):
+        for at in range(0, len(keys), CHUNK):
+            Snapshot.objects.filter(pk__in=keys[at : at + CHUNK]).update(gone_at=moment)
+    return bool(lost or back)
 
 
 def _snapshot(
@@ -101,64 +165,50 @@ def _snapshot(
 
 def _write_judgement(service: Service, judgement: Judgement) -> None:
     image = Image.objects.bodiless().get(digest=judgement.image.descriptor.digest)
+    if judgement.image.provenance is not None:
+        Image.objects.filter(pk=image.pk).update(provenance=judgement.image.provenance.keep())
     store_analysis(image, judgement.analysis)
     store_offers(service, image, judgement.offers)
-    owner = _owner(judgement.image)
-    if owner:
-        Service.objects.filter(pk=service.pk, owner="").update(owner=owner)
 
 
-def _owner(image: LoadedImage) -> str:
-    """Who the image says made it, where nobody said otherwise."""
-    named = (image.config.labels.get(label, "").strip() for label in OWNER_LABELS)
-    return storable(next((" ".join(name.split()) for name in named if name), ""), 100)
+class _Labels:
+    """The labels of a record's newest image, read where they are asked for."""
+
+    def __init__(self, record: Record) -> None:
+        self.record = record
+        self._found: Mapping[str, str] | None = None
+
+    def at_hand(self) -> Mapping[str, str]:
+        """Those of an image that was judged, which need not be looked up; else none."""
+        return self.record.judgement.image.config.labels if self.record.judgement else {}
+
+    def read(self) -> Mapping[str, str]:
+        if self._found is None:
+            self._found = self._read()
+        return self._found
+
+    def _read(self) -> Mapping[str, str]:
+        if self.record.judgement:
+            return self.at_hand()
+        image = self.record.newest.image if self.record.newest else None
+        if isinstance(image, ResolvedImage):
+            return image.config.labels
+        body = Image.objects.filter(pk=image.pk).values_list("config", flat=True).first() if image else None
+        return parse_config(bytes(body)).labels if body else {}
 
 
-def _write_columns(service: Service, tag: str, *, changed: bool) -> None:
-    """Repeat the newest snapshot and its analysis in the service's row, then weigh it against the policies."""
-    snapshot = Snapshot.objects.latest_by_tag(service.pk)[tag]
-    if not changed and service.snapshot_id == snapshot.pk:
-        return
-    fill_unpacked(service.pk)
-    snapshot.refresh_from_db(fields=["unpacked_bytes"])
-    analysis = Analysis.objects.filter(image_id=snapshot.image_id).first()
-    service.suggestions.exclude(image_id=snapshot.image_id).delete()
-    Service.objects.filter(pk=service.pk).update(
-        snapshot=snapshot,
-        compressed_bytes=snapshot.compressed_bytes,
-        unpacked_bytes=snapshot.unpacked_bytes,
-        runtime=analysis.runtime if analysis else "",
-        runtime_version=analysis.runtime_version if analysis else "",
-        sparkline=_sparkline(service),
-        **_savings(service, snapshot, analysis),
-    )
-    apply_policies(Service.objects.filter(pk=service.pk))
-
-
-def _sparkline(service: Service) -> list[int]:
-    newest = Snapshot.objects.filter(service=service).order_by("-taken_at", "-pk")
-    return list(newest.values_list("compressed_bytes", flat=True)[:SPARKLINE_POINTS])[::-1]
-
-
-def _savings(service: Service, snapshot: Snapshot, analysis: Analysis | None) -> dict[str, Any]:
-    """The savings columns: of the recommended suggestion, else what the rules found, else unknown."""
-    suggestion = Suggestion.objects.filter(service=service, recommended=True).first()
-    compressed_bytes = unpacked_bytes = None
-    source = ""
-    if suggestion:
-        compressed_bytes, unpacked_bytes = suggestion.savings_compressed_bytes, suggestion.savings_unpacked_bytes
-        source = Service.SavingsSource.SUGGESTION
-    elif analysis:
-        compressed_bytes = analysis.reclaimable_compressed_bytes
-        unpacked_bytes = analysis.reclaimable_unpacked_bytes
-        source = Service.SavingsSource.FINDINGS
-    known = compressed_bytes is not None and snapshot.compressed_bytes
-    return {
-        "savings_compressed_bytes": compressed_bytes,
-        "savings_unpacked_bytes": unpacked_bytes,
-        "savings_percent": 100 * (compressed_bytes or 0) / snapshot.compressed_bytes if known else None,
-        "savings_source": source,
-    }
+def _write_owner(service: Service, labels: _Labels) -> bool:
+    """Fill in an owner that nobody named, by the registry's rules, or without rules as the image says; whether there
+    was one."""
+    if service.owner:
+        return False
+    _, rules = stored_rules(service.registry.name_rules, service.registry.owner_rules)
+    if rules:
+        owner = owner_of(service.repository, labels.read() if needs_labels(rules) else {}, rules)
+    else:
+        named = (clean(labels.at_hand().get(label, ""), OWNER_LIMIT) for label in OWNER_LABELS)
+        owner = next(filter(None, named), "")
+    return bool(owner and Service.objects.filter(pk=service.pk, owner="").update(owner=owner))
 
 
 def _write_remarks(scan: Scan, service: Service, record: Record) -> None:
@@ -175,17 +225,25 @@ def _write_remarks(scan: Scan, service: Service, record: Record) -> None:
 
 
 def _count(scan: Scan, record: Record, added: int) -> None:
-    running = Scan.objects.filter(pk=scan.pk, status=Scan.Status.RUNNING)
-    counted = running.update(
-        services_done=F("services_done") + 1,
-        services_failed=F("services_failed") + int(record.failed),
-        tags=F("tags") + len(record.tags),
-        snapshots=F("snapshots") + added,
-        layers_indexed=F("layers_indexed") + record.layers_indexed,
-        requests=F("requests") + record.requests,
-        received_bytes=F("received_bytes") + record.received_bytes,
-        error_count=F("error_count") + sum(remark.is_error for remark in record.remarks),
-        progress_at=timezone.now(),
-    )
-    if not counted:
+    """A scan that rests goes on later, so that what was still being read counts too."""
+    counts: dict[str, Any] = {
+        "snapshots": F("snapshots") + added,
+        "layers_indexed": F("layers_indexed") + record.layers_indexed,
+        "requests": F("requests") + record.requests,
+        "received_bytes": F("received_bytes") + record.received_bytes,
+        "progress_at": timezone.now(),
+    }
+    if record.complete:
+        counts |= {
+            "services_done": F("services_done") + 1,
+            "services_failed": F("services_failed") + int(record.failed),
+            "tags": F("tags") + len(record.tags),
+            "error_count": F("error_count") + sum(remark.is_error for remark in record.remarks),
+        }
+        if not record.failed:
+            counts["pauses"] = 0
+    going_on = Scan.objects.filter(pk=scan.pk, status__in=(Scan.Status.RUNNING, Scan.Status.PAUSED))
+    if record.complete and scan.service_id is not None:
+        going_on = going_on.filter(services_done=0)
+    if not going_on.update(**counts):
         raise _Superseded

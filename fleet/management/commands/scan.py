@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import difflib
 import sys
+import time
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import BaseCommand, CommandError, OutputWrapper
 from django.template.defaultfilters import pluralize
+from django.utils import timezone
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import Progress as Bar
 
 from fleet import scanning
+from fleet.management.terminal import bytes_for_people
 from fleet.models import Registry, Scan, ScanError, Service
 
 NOT_DONE = 1
@@ -37,30 +41,40 @@ class Command(BaseCommand):
             sys.exit(NOT_DONE)
 
     def _run(self, scan: Scan) -> None:
-        """A bar for people; a line a service where the output is a file or a pipe."""
+        """A bar that moves for people; a line a service where the output is a file or a pipe."""
         if not self.stdout.isatty():
-            scanning.run_scan(scan, self._print_line)
+            scanning.run_scan(scan, _Lines(self.stdout))
             return
-        console = Console(stderr=True)
         columns = (
             TextColumn("{task.description}", markup=False),
             BarColumn(),
             MofNCompleteColumn(),
+            TextColumn("{task.fields[counts]}", markup=False),
             TimeElapsedColumn(),
+            TimeRemainingColumn(),
         )
-        with Progress(*columns, console=console, transient=True) as bar:
-            task = bar.add_task(f"Reading {scan.registry}", total=None)
-            scanning.run_scan(
-                scan, lambda done, total, next_: bar.update(task, completed=done, total=total, description=next_)
-            )
+        with Bar(*columns, console=Console(stderr=True), transient=True) as bar:
+            task = bar.add_task(f"Reading {scan.registry}", total=None, counts="")
+            began = time.monotonic()
 
-    def _print_line(self, done: int, total: int, repository: str) -> None:
-        if repository:
-            self.stdout.write(f"{done + 1}/{total} {repository}")
+            def show(progress: scanning.Progress) -> None:
+                bar.update(
+                    task,
+                    completed=progress.done,
+                    total=progress.total,
+                    description=progress.resting or progress.repository,
+                    counts=_counts(progress, time.monotonic() - began),
+                )
+
+            scanning.run_scan(scan, show)
 
     def _report(self, scan: Scan) -> None:
         if scan.status in (Scan.Status.QUEUED, Scan.Status.RUNNING):
             self.stderr.write(f"Another process is scanning {scan.registry}; it was left to it.")
+            return
+        if scan.status == Scan.Status.PAUSED and scan.resume_at:
+            until = timezone.localtime(scan.resume_at)
+            self.stderr.write(f"{scan.message} That is at {until:%H:%M} on {until:%d %B}, or when you call this again.")
             return
         for error in scan.errors.all():
             where = ":".join(part for part in (error.repository, error.tag) if part)
@@ -79,6 +93,28 @@ class Command(BaseCommand):
         )
         counted = ", ".join(f"{count} {noun}{pluralize(count)}" for count, noun in counts)
         self.stdout.write(f"{scan.get_status_display()}: {counted}, {scan.duration_seconds or 0:.1f} s")
+
+
+class _Lines:
+    """A line for each service, and for each pause."""
+
+    def __init__(self, out: OutputWrapper) -> None:
+        self._out = out
+        self._told = ""
+
+    def __call__(self, progress: scanning.Progress) -> None:
+        line = progress.resting or f"{progress.done + 1}/{progress.total} {progress.repository}"
+        if progress.repository and line != self._told:
+            self._told = line
+            self._out.write(line)
+
+
+def _counts(progress: scanning.Progress, seconds: float) -> str:
+    rate = progress.received_bytes / seconds if seconds else 0
+    return (
+        f"{progress.tags} tag{pluralize(progress.tags)}, {progress.layers} layer{pluralize(progress.layers)}, "
+        f"{bytes_for_people(progress.received_bytes)}, {bytes_for_people(round(rate))}/s"
+    )
 
 
 def _find(name: str) -> tuple[Registry, Service | None]:

@@ -1,0 +1,33 @@
+"""Repositories that push events named, on their way to a scan. An event is a hint: the registry is read again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from fleet.models import PushedRepository, Registry, Scan, Service
+from fleet.scanning.discovery import is_selected
+
+
+def take_pushed(registry: Registry) -> Iterator[Service]:
+    """The services whose repositories were pushed to, made where they are new; each is taken off the list. What the
+    registry's settings leave out is dropped. A service that is just being read stays on the list: its scan may have
+    seen the tags before the push."""
+    for pushed in PushedRepository.objects.filter(registry=registry):
+        service = _service(registry, pushed.repository)
+        if service and Scan.objects.filter(service=service, status=Scan.Status.RUNNING).exists():
+            continue
+        # Before it is read: what is pushed from here on is a new row.
+        pushed.delete()
+        if service:
+            yield service
+
+
+def _service(registry: Registry, repository: str) -> Service | None:
+    if not is_selected(registry, repository):
+        return None
+    service, _ = Service.objects.get_or_create(
+        registry=registry, repository=repository, platform=registry.platform, defaults={"gone_at": None}
+    )
+    if service.gone_at is not None:
+        Service.objects.filter(pk=service.pk).update(gone_at=None)
+    return service
