@@ -1,4 +1,5 @@
-"""The ranking as CSV for spreadsheets and scripts: one row a service, sizes in bytes."""
+"""The ranking as CSV for spreadsheets and scripts: one row a service, sizes in bytes. A service without a name
+bears that of its repository."""
 
 from __future__ import annotations
 
@@ -11,6 +12,7 @@ from fleet.models import Service
 
 COLUMNS = (
     "service",
+    "repository",
     "registry",
     "platform",
     "owner",
@@ -53,6 +55,7 @@ def neutralised(cells: Iterable[object]) -> list[object]:
 def _cells(service: Service) -> tuple[object, ...]:
     percent = service.savings_percent
     return (
+        service.name or service.repository,
         service.repository,
         service.registry.name,
         service.platform,

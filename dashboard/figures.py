@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from django.db.models import Count, Q, Sum
 
+from dashboard.unread import registry_columns
 from fleet.models import Scan, Service
 
 
@@ -40,5 +41,5 @@ def fleet_figures() -> FleetFigures:
         savings_bytes=sums["savings"] or 0,
         over_policy=sums["over"],
         warnings=sums["warnings"],
-        last_scan=Scan.objects.select_related("registry").defer("registry__secret").first(),
+        last_scan=Scan.objects.select_related("registry").defer(*registry_columns()).first(),
     )

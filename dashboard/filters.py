@@ -48,7 +48,8 @@ class ServiceFilter(django_filters.FilterSet):
         fields: list[str] = []
 
     def _search(self, queryset: QuerySet[Service], name: str, value: str) -> QuerySet[Service]:
-        return queryset.filter(Q(repository__icontains=value) | Q(owner__icontains=value))
+        named = Q(repository__icontains=value) | Q(name__icontains=value)
+        return queryset.filter(named | Q(owner__icontains=value))
 
     @property
     def chosen(self) -> dict[str, str]:

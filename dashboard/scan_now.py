@@ -1,10 +1,11 @@
-"""The "scan now" buttons: who may press them, and what they start."""
+"""The buttons that start and stop scans: who may press them, and what they do."""
 
 from __future__ import annotations
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest
+from django.template.defaultfilters import pluralize
 
 from fleet import scanning, tasks
 from fleet.models import Registry, Scan, Service
@@ -22,7 +23,24 @@ def scan_now(request: HttpRequest, registry: Registry, service: Service | None =
     scan = scanning.start(registry, Scan.Trigger.PAGE, service)
     if scan.status == Scan.Status.RUNNING:
         messages.info(request, f"Scan {scan.pk} of {registry.name} is under way already. Here it is.")
+    elif scan.status == Scan.Status.PAUSED:
+        messages.info(request, f"Scan {scan.pk} of {registry.name} is paused and goes on by itself. Here it is.")
     else:
         # One that waits already is sent once more: the first worker takes it, and a lost message is made good.
         tasks.enqueue(scan)
     return scan
+
+
+def cancel(request: HttpRequest, scan: Scan) -> None:
+    """End a scan; a message tells the user what is left of it."""
+    if not may_scan(request):
+        raise PermissionDenied
+    if not scanning.cancel(scan):
+        messages.info(request, f"Scan {scan.pk} was over already.")
+        return
+    if scan.services_done:
+        done = f"{scan.services_done} of {scan.services} service{pluralize(scan.services)}"
+        kept = f"The results of {done} are kept; the next scan reads the rest."
+    else:
+        kept = "It had finished no service; what was known before is kept."
+    messages.success(request, f"Scan {scan.pk} was cancelled. {kept}")

@@ -6,7 +6,8 @@ from typing import Any
 
 import django_tables2 as tables
 from django.core.paginator import EmptyPage, PageNotAnInteger
-from django.db.models import F, QuerySet
+from django.db.models import F, QuerySet, Value
+from django.db.models.functions import Coalesce, Lower, NullIf
 from django.http import HttpRequest
 
 from fleet.models import Scan, Violation
@@ -22,14 +23,29 @@ class SqlColumn(tables.Column):
         self.field = field
 
     def order(self, queryset: QuerySet[Any], is_descending: bool) -> tuple[QuerySet[Any], bool]:
-        by = F(self.field).desc(nulls_last=True) if is_descending else F(self.field).asc(nulls_last=True)
+        key = self.key()
+        by = key.desc(nulls_last=True) if is_descending else key.asc(nulls_last=True)
         return queryset.order_by(by, "pk"), True
+
+    def key(self) -> Any:
+        return F(self.field)
+
+
+class NameColumn(SqlColumn):
+    """Sorts services by what people call them, in any case: the name, else the repository."""
+
+    def __init__(self, service: str = "", **options: Any) -> None:
+        super().__init__(f"{service}repository", **options)
+        self.service = service
+
+    def key(self) -> Any:
+        return Lower(Coalesce(NullIf(f"{self.service}name", Value("")), f"{self.service}repository"))
 
 
 class ServiceTable(tables.Table):
     """The ranking. The template draws its rows; the columns say what can be sorted."""
 
-    service = SqlColumn("repository", verbose_name="Service")
+    service = NameColumn(verbose_name="Service")
     owner = SqlColumn("owner", verbose_name="Owner", attrs={"th": {"class": "hide-narrow"}})
     runtime = SqlColumn("runtime", verbose_name="Runtime")
     compressed = SqlColumn("compressed_bytes", verbose_name="Compressed", attrs={"th": {"class": "num"}})
@@ -61,7 +77,7 @@ class ScanTable(tables.Table):
 
 
 class ViolationTable(tables.Table):
-    service = SqlColumn("service__repository", verbose_name="Service")
+    service = NameColumn("service__", verbose_name="Service")
     owner = SqlColumn("service__owner", verbose_name="Owner")
     policy = SqlColumn("policy__name", verbose_name="Policy")
     level = SqlColumn("level", verbose_name="State")

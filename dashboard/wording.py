@@ -7,6 +7,7 @@ MINUS = "\N{MINUS SIGN}"
 # Nobody changes a Dockerfile for less.
 NEGLIGIBLE_BYTES = 100_000
 RUNTIMES = {"node": "Node.js", "nginx": "nginx", "php": "PHP", "dotnet": ".NET", "c": "C or C++"}
+SPANS = ((86_400, "day"), (3600, "hour"), (60, "minute"), (1, "second"))
 UNITS = ((10**12, "TB"), (10**9, "GB"), (10**6, "MB"), (10**3, "kB"))
 
 
@@ -48,3 +49,27 @@ def duration(seconds: float) -> str:
     if minutes < 60:
         return f"{minutes}{NO_BREAK_SPACE}min {rest}{NO_BREAK_SPACE}s"
     return f"{minutes // 60}{NO_BREAK_SPACE}h {minutes % 60}{NO_BREAK_SPACE}min"
+
+
+def span(seconds: float) -> str:
+    """A length of time in its largest unit: ``6 hours``, ``90 minutes``, ``1 day``, ``45 seconds``."""
+    whole = max(round(seconds), 1)
+    # 90 minutes are neither 1 hour nor 2: a unit that does not divide the time is used from its double on.
+    unit, name = next((unit, name) for unit, name in SPANS if whole % unit == 0 or whole >= 2 * unit)
+    number = round(whole / unit)
+    return f"{number}{NO_BREAK_SPACE}{name}{'' if number == 1 else 's'}"
+
+
+def ahead(seconds: float) -> str:
+    """How far something lies ahead: ``in 3 minutes``, ``any moment``."""
+    return f"in {span(seconds)}" if seconds >= 1 else "any moment"
+
+
+def left(seconds: float) -> str:
+    """A guess of the time that something still takes, no more exact than it can be: ``about 3 minutes``."""
+    return f"about {span(seconds)}" if seconds >= 10 else "a few seconds"
+
+
+def rate(bytes_per_second: float) -> str:
+    """``12.3 MB/s``."""
+    return f"{megabytes(round(bytes_per_second))}/s"

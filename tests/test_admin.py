@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Iterator
 from typing import Any
@@ -17,10 +18,15 @@ from django_celery_beat.models import IntervalSchedule, PeriodicTask
 from fleet.admin.size_field import parse_size, show_size
 from fleet.celery import app
 from fleet.models import Registry, Scan, Service, SizePolicy, Violation
+from fleet.models.push import push_url
+from tests.fakes.certificates import make_pair
 from tests.fakes.pushable import PushableRegistry, day, image
 
 pytestmark = pytest.mark.django_db
 SECRET = "hunter2-t0ken"
+PUSH = "a-push-secret-of-our-own"
+ECR = "https://123456789012.dkr.ecr.eu-west-1.amazonaws.com"
+CUT = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----"
 
 
 @pytest.fixture(autouse=True)
@@ -38,19 +44,41 @@ def server() -> Iterator[PushableRegistry]:
         yield registry
 
 
+@functools.cache
+def pair(kind: str = "") -> tuple[str, str]:
+    """A certificate and its key; the same each time, another for each kind."""
+    return make_pair(b"passphrase" if kind == "locked" else b"")
+
+
+def pasted(value: str) -> str:
+    """What a name in capitals stands for."""
+    made = {
+        "CERTIFICATE": lambda: pair()[0],
+        "KEY": lambda: pair()[1],
+        "BOTH": lambda: "".join(pair()),
+        "OTHER": lambda: pair("other")[1],
+        "LOCKED": lambda: pair("locked")[1],
+    }
+    return made[value]() if value in made else value
+
+
 def form(url: str, **changes: Any) -> dict[str, Any]:
     values = {
         "name": "Hub",
         "kind": "distribution",
         "url": url,
         "enabled": "on",
+        "login": "password",
         "username": "robot",
         "secret": SECRET,
         "listing": "catalog",
         "include": "",
         "exclude": "",
         "tag_pattern": "*",
+        "tag_syntax": "glob",
+        "tag_order": "version",
         "history_tags": "12",
+        "history_per_scan": "100",
         "platform": "linux/amd64",
         "base_mirrors": "",
         "concurrency": "4",
@@ -125,6 +153,61 @@ class TestSecret:
         assert registry.url == "https://registry.example.com"
         assert change(admin_client, registry, secret="again", url=url).status_code == 302
 
+    def test_a_key_and_a_push_secret_are_kept_and_never_shown_either(self, admin_client: Client) -> None:
+        certificate, key = pair()
+        made = {"client_certificate": certificate, "client_key": key, "push_secret": PUSH}
+        registry = add(admin_client, "https://registry.example.com", **made)
+        assert (registry.client_key.strip(), registry.push_secret) == (key.strip(), PUSH)
+        answer = change(admin_client, registry, secret="", client_certificate=certificate)
+        assert answer.status_code == 302, errors(answer)
+        registry.refresh_from_db()
+        assert (registry.client_key.strip(), registry.push_secret) == (key.strip(), PUSH)
+        page = admin_client.get(reverse("admin:fleet_registry_change", args=[registry.pk])).content.decode()
+        assert page.count("One is stored; leave empty to keep it.") == 3
+        for secret in (PUSH, key.splitlines()[1]):
+            assert secret not in page
+
+    def test_no_secret_comes_back_with_an_error(self, admin_client: Client) -> None:
+        certificate, key = pair()
+        values = form("ftp://x", client_certificate=certificate, client_key=key, push_secret=PUSH)
+        page = admin_client.post(reverse("admin:fleet_registry_add"), values).content.decode()
+        assert certificate.splitlines()[1] in page
+        for secret in (SECRET, PUSH, key.splitlines()[1]):
+            assert secret not in page
+
+    def test_a_key_serves_no_other_host_and_a_push_secret_serves_us(self, admin_client: Client) -> None:
+        certificate, key = pair()
+        made = {"client_certificate": certificate, "client_key": key, "push_secret": PUSH}
+        registry = add(admin_client, "https://registry.example.com", **made)
+        moved = {"url": "https://evil.example.com", "secret": "again", "client_certificate": certificate}
+        answer = change(admin_client, registry, **moved)
+        assert list(answer.context["adminform"].form.errors) == ["client_key"]
+        assert "URL changed" in errors(answer)
+        assert change(admin_client, registry, **moved, client_key=key).status_code == 302
+        registry.refresh_from_db()
+        assert registry.push_secret == PUSH
+
+    def test_each_has_its_box_to_forget_it(self, admin_client: Client) -> None:
+        certificate, key = pair()
+        assert "forget_" not in admin_client.get(reverse("admin:fleet_registry_add")).content.decode()
+        made = {"client_certificate": certificate, "client_key": key, "push_secret": PUSH}
+        registry = add(admin_client, "https://registry.example.com", **made)
+        boxes = {"forget_secret": "on", "forget_client_key": "on", "forget_push_secret": "on"}
+        page = admin_client.get(reverse("admin:fleet_registry_change", args=[registry.pk])).content.decode()
+        assert all(f'name="{box}"' in page for box in boxes)
+        assert change(admin_client, registry, secret="", client_certificate="", **boxes).status_code == 302
+        registry.refresh_from_db()
+        assert (registry.secret, registry.client_key, registry.push_secret) == ("", "", "")
+
+    def test_it_goes_to_no_other_api_of_a_provider(self, admin_client: Client) -> None:
+        gitlab = {"listing": "gitlab", "listing_scope": "https://gitlab.example.com platform"}
+        registry = add(admin_client, "https://registry.example.com", **gitlab)
+        elsewhere = {**gitlab, "listing_scope": "https://evil.example.com platform"}
+        assert "URL changed" in errors(change(admin_client, registry, secret="", **elsewhere))
+        narrower = {**gitlab, "listing_scope": "https://gitlab.example.com platform/backend"}
+        assert change(admin_client, registry, secret="", **narrower).status_code == 302
+        assert change(admin_client, registry, secret="again", **elsewhere).status_code == 302
+
     def test_one_that_no_key_opens_must_be_entered_again(self, admin_client: Client, settings) -> None:
         registry = add(admin_client, "https://registry.example.com")
         settings.PLIMSOLL_SECRET_KEYS = ["MDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDA="]
@@ -146,9 +229,36 @@ class TestForm:
             ({"base_mirrors": "docker.io"}, "mirror"),
             ({"listing": "names"}, "at least one repository"),
             ({"listing": "names", "include": "team/*"}, "exact name"),
+            ({"url": "images", "kind": "archive"}, "absolute path"),
+            ({"url": "/srv/images", "kind": "layout", "listing": "harbor"}, "distribution API"),
+            ({"listing": "github"}, "one organisation or user"),
+            ({"listing": "google"}, "no Google project"),
+            ({"listing": "ecr"}, "no registry of Amazon ECR"),
+            ({"listing": "ecr", "url": ECR}, "AWS access key only"),
+            ({"listing": "gitlab", "listing_scope": "https:// platform"}, "no URL of an API"),
+            ({"tag_pattern": "(", "tag_syntax": "regex"}, "regular expression"),
+            ({"tag_pattern": "newest", "tag_syntax": "semver"}, "version"),
+            ({"listing_scope": "team"}, "Only a provider"),
+            ({"login": "ecr"}, "Amazon ECR alone"),
+            ({"login": "ecr", "url": ECR, "secret": ""}, "AWS access key"),
+            ({"login": "docker"}, "leave user name and password empty"),
+            ({"ca_certificate": "-----BEGIN NONSENSE-----"}, "no certificate in PEM form"),
+            ({"ca_certificate": CUT}, "cannot be read"),
+            ({"client_certificate": "CERTIFICATE"}, "has no key"),
+            ({"client_certificate": "BOTH"}, "its own field"),
+            ({"client_key": "KEY"}, "has no certificate"),
+            ({"client_certificate": "CERTIFICATE", "client_key": "OTHER"}, "not the key of the client certificate"),
+            ({"client_certificate": "CERTIFICATE", "client_key": "LOCKED"}, "passphrase"),
+            ({"client_certificate": "CERTIFICATE", "client_key": "nonsense"}, "key cannot be read"),
+            ({"name_rules": "strip:team/\ntitle"}, "Line 2"),
+            ({"owner_rules": "payments/*"}, "Line 1"),
+            ({"push_secret": "short"}, "at least 16"),
+            ({"push_secret": "p" * 32, "generate_push_secret": "on"}, "not both"),
+            ({"requests_per_minute": "0"}, "greater than or equal to 1"),
         ],
     )
     def test_a_mistake_gets_a_sentence(self, admin_client: Client, changes: dict[str, Any], sentence: str) -> None:
+        changes = {name: pasted(value) for name, value in changes.items()}
         url = changes.pop("url", "https://registry.example.com")
         answer = admin_client.post(reverse("admin:fleet_registry_add"), form(url, **changes))
         assert answer.status_code == 200
@@ -157,10 +267,65 @@ class TestForm:
 
     @pytest.mark.parametrize(
         ("kind", "url"),
-        [("engine", "unix:///var/run/docker.sock"), ("layout", "/srv/images"), ("distribution", "https://docker.io")],
-    )
+        [
+            ("engine", "unix:///var/run/docker.sock"), ("layout", "/srv/images"), ("archive", "/srv/archives"),
+            ("distribution", "https://docker.io"),
+        ],
+    )  # fmt: skip
     def test_every_kind_has_its_url(self, admin_client: Client, kind: str, url: str) -> None:
         assert add(admin_client, url, kind=kind).url == url
+
+    def test_plain_http_is_for_those_who_say_so(self, admin_client: Client) -> None:
+        assert add(admin_client, "http://registry.example.com", plain_http="on").plain_http
+
+    @pytest.mark.parametrize(
+        "changes",
+        [
+            {"listing": "github", "listing_scope": "acme", "url": "https://ghcr.io"},
+            {"listing": "harbor"},
+            {"listing": "harbor", "listing_scope": "team"},
+            {"listing": "ecr", "login": "ecr", "username": "AKIAIOSFODNN7EXAMPLE", "url": ECR},
+            {"login": "docker", "username": "", "secret": ""},
+            {"ca_certificate": "CERTIFICATE"},
+            {"requests_per_minute": "60", "history_per_scan": "5"},
+            {"name_rules": "strip:team/", "owner_rules": "payments/* = Payments team\npath:1"},
+            {"tag_pattern": ">=2.1 <3", "tag_syntax": "semver", "tag_order": "date"},
+            {"tag_pattern": "v[0-9]+(-rc[0-9]+)?", "tag_syntax": "regex"},
+        ],
+    )
+    def test_what_belongs_together_is_taken(self, admin_client: Client, changes: dict[str, Any]) -> None:
+        values = {"url": "https://registry.example.com", **changes}
+        registry = add(admin_client, **{name: pasted(value) for name, value in values.items()})
+        for name in changes:
+            assert str(getattr(registry, name)) == pasted(changes[name]).strip()
+
+    def test_a_new_url_forgets_what_the_old_one_said_of_its_limits(self, admin_client: Client) -> None:
+        registry = add(admin_client, "https://registry.example.com")
+        Registry.objects.update(limit_requests=100, limit_remaining=1, resting_until="2030-01-01T00:00Z")
+        change(admin_client, registry, secret="")
+        registry.refresh_from_db()
+        assert registry.limit_remaining == 1
+        change(admin_client, registry, url="https://mirror.example.com")
+        registry.refresh_from_db()
+        assert (registry.limit_requests, registry.limit_remaining, registry.resting_until) == (None, None, None)
+
+    def test_a_made_push_secret_is_shown_once_with_where_to_send(self, admin_client: Client) -> None:
+        registry = add(admin_client, "https://registry.example.com", generate_push_secret="on")
+        assert len(registry.push_secret) >= 32
+        first = admin_client.get(reverse("admin:fleet_registry_changelist")).content.decode()
+        assert registry.push_secret in first
+        assert f"http://testserver{reverse('push-events', args=[registry.pk])}" in first
+        assert f"http://testserver{push_url(registry)}" in first
+        for page in (
+            reverse("admin:fleet_registry_changelist"),
+            reverse("admin:fleet_registry_change", args=[registry.pk]),
+            reverse("admin:fleet_registry_history", args=[registry.pk]),
+        ):
+            assert registry.push_secret not in admin_client.get(page).content.decode()
+        before = registry.push_secret
+        change(admin_client, registry, secret="", generate_push_secret="on")
+        registry.refresh_from_db()
+        assert registry.push_secret not in ("", before)
 
     def test_a_schedule_makes_beats_row_and_deleting_takes_it_away(self, admin_client: Client) -> None:
         interval = IntervalSchedule.objects.create(every=5, period=IntervalSchedule.MINUTES)
@@ -216,6 +381,14 @@ class TestButtons:
         assert Scan.objects.get().status == Scan.Status.DONE
         assert Service.objects.get().snapshot is not None
 
+    def test_a_paused_scan_is_left_to_itself(self, admin_client: Client, django_capture_on_commit_callbacks) -> None:
+        registry = add(admin_client, "https://registry.example.com")
+        Scan.objects.create(registry=registry, trigger="page", status=Scan.Status.PAUSED)
+        with django_capture_on_commit_callbacks() as handed_to_workers:
+            answer = self.press(admin_client, registry, "scan")
+        assert "paused and goes on by itself" in said(answer)
+        assert not handed_to_workers
+
     @pytest.mark.parametrize("name", ["test", "scan"])
     def test_they_take_a_post_of_who_may_change(self, client: Client, admin_client: Client, name: str) -> None:
         registry = add(admin_client, "http://127.0.0.1:1")
@@ -228,6 +401,8 @@ class TestButtons:
         page = client.get(reverse("admin:fleet_registry_change", args=[registry.pk])).content.decode()
         assert url not in page
         assert SECRET not in page
+        for name in ("secret", "client_key", "push_secret"):
+            assert f"field-{name}" not in page
         assert not Scan.objects.exists()
 
 

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from django import template
 from django.templatetags.static import static
+from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from dashboard import charts, wording
+from fleet.models import Service
 
 register = template.Library()
 
@@ -66,6 +70,36 @@ def percent(value: float | None) -> str:
 @register.filter
 def duration(seconds: float | None) -> str:
     return "–" if seconds is None else wording.duration(seconds)
+
+
+@register.filter
+def span(seconds: float | None) -> str:
+    return "" if seconds is None else wording.span(seconds)
+
+
+@register.filter
+def left(seconds: float) -> str:
+    return wording.left(seconds)
+
+
+@register.filter
+def rate(bytes_per_second: float) -> str:
+    return wording.rate(bytes_per_second)
+
+
+@register.filter
+def moment(when: datetime) -> SafeString:
+    """When it will be, and how far ahead that is: ``at 12:04, in 3 minutes``; with the day unless that is today."""
+    local, now = timezone.localtime(when), timezone.localtime()
+    day = "" if local.date() == now.date() else f"on {date_format(local, 'j M')} "
+    ahead = wording.ahead((local - now).total_seconds())
+    return format_html('{}at <time datetime="{}">{}</time>, {}', day, local.isoformat(), f"{local:%H:%M}", ahead)
+
+
+@register.filter
+def display_name(service: Service) -> str:
+    """What people call a service: the name that the registry's rules gave it, else its repository."""
+    return service.name or service.repository
 
 
 @register.filter

@@ -16,12 +16,13 @@ from dashboard import tables
 from dashboard.export import csv_lines
 from dashboard.figures import fleet_figures
 from dashboard.filters import ServiceFilter
+from dashboard.unread import registry_columns, service_columns
 from fleet.models import Registry, Service
 
 
 def _services() -> QuerySet[Service]:
     related = Service.objects.present().select_related("registry", "snapshot")
-    return related.defer("dockerfile", "skipped", "registry__secret", "registry__include", "registry__exclude")
+    return related.defer(*service_columns(), *registry_columns())
 
 
 @require_safe

@@ -12,6 +12,7 @@ from dashboard import charts
 from dashboard.composition import layer_rows, package_summary
 from dashboard.highlight import dockerfile_spans
 from dashboard.scan_now import may_scan, scan_now
+from dashboard.unread import registry_columns
 from dashboard.waste import waste_list
 from fleet.models import Registry, ScanError, Service, Suggestion
 
@@ -22,7 +23,7 @@ REMARKS_SHOWN = 20
 @require_safe
 def service(request: HttpRequest, pk: int) -> HttpResponse:
     related = Service.objects.select_related("registry", "snapshot__image__analysis")
-    shown = get_object_or_404(related.defer("registry__secret", "snapshot__image__manifest"), pk=pk)
+    shown = get_object_or_404(related.defer(*registry_columns(), "snapshot__image__manifest"), pk=pk)
     image = shown.snapshot.image if shown.snapshot else None
     analysis = getattr(image, "analysis", None)
     releases = charts.releases(shown)
@@ -39,8 +40,8 @@ def service(request: HttpRequest, pk: int) -> HttpResponse:
         "waste": waste_list(analysis.findings.all()[:FINDINGS_READ]) if analysis else None,
         "layers": layer_rows(image, analysis) if image else [],
         "packages": package_summary(analysis.packages) if analysis else None,
-        # An engine keeps no compressed layers: what a push would make of them is estimated.
-        "compressed_estimated": shown.registry.kind == Registry.Kind.ENGINE,
+        # They keep no compressed layers, or not always: what a push would make of them is estimated.
+        "compressed_estimated": shown.registry.kind in (Registry.Kind.ENGINE, Registry.Kind.ARCHIVE),
         "remarks": _remarks(shown),
         "may_scan": may_scan(request),
     }

@@ -13,12 +13,14 @@ from django.urls import URLPattern, path, reverse
 from django.views.decorators.http import require_POST
 
 from fleet import scanning, tasks
-from fleet.admin.registry_form import RegistryForm
+from fleet.admin.registry_form import FIELDSETS, SECRET_FIELDS, SECRETS, RegistryForm
 from fleet.models import Registry, Scan
+from fleet.models.push import push_url
 from fleet.oci.errors import RegistryError
 from fleet.schedule import remove_schedule, sync_schedule
 
-LOGIN = ("username", "secret", "forget_secret")
+# What a registry said of its own limits holds for the URL it was reached at.
+SAID_BY_REGISTRY = ("limit_requests", "limit_remaining", "limit_window_seconds", "limit_seen_at", "resting_until")
 
 
 @admin.register(Registry)
@@ -29,25 +31,18 @@ class RegistryAdmin(admin.ModelAdmin):
     list_select_related = ("crontab", "interval")
     search_fields = ("name", "url")
     actions = ("test_connection", "scan_now")
-    fieldsets = (
-        (None, {"fields": ("name", "kind", "url", "plain_http", "enabled")}),
-        ("Login", {"fields": LOGIN}),
-        ("Repositories", {"fields": ("listing", "listing_scope", "include", "exclude")}),
-        ("History", {"fields": ("tag_pattern", "history_tags", "platform")}),
-        ("Schedule", {"fields": ("crontab", "interval", "concurrency"), "description": "Without one: on demand only."}),
-        ("Suggestions", {"fields": ("base_mirrors",)}),
-    )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Registry]:
         newest = Scan.objects.filter(registry=OuterRef("pk")).order_by("-queued_at", "-pk")
         return super().get_queryset(request).annotate(last_status=Subquery(newest.values("status")[:1]))
 
     def get_fieldsets(self, request: HttpRequest, obj: Registry | None = None) -> Any:
-        """Who may only look gets fields as text, and a secret is no text."""
-        fieldsets = super().get_fieldsets(request, obj)
-        if obj is None or self.has_change_permission(request, obj):
-            return fieldsets
-        return [(name, {**options, "fields": _without_secret(options["fields"])}) for name, options in fieldsets]
+        """Who may only look gets fields as text, and a secret is no text; what is not stored need not be forgotten."""
+        if obj is not None and not self.has_change_permission(request, obj):
+            left_out = SECRET_FIELDS
+        else:
+            left_out = frozenset(each.forget for each in SECRETS if obj is None or not getattr(obj, each.field))
+        return [(name, {**options, "fields": _without(left_out, options["fields"])}) for name, options in FIELDSETS]
 
     @admin.display
     def schedule(self, registry: Registry) -> str:
@@ -59,10 +54,20 @@ class RegistryAdmin(admin.ModelAdmin):
         return Scan.Status(status).label if status else "never"
 
     def save_model(self, request: HttpRequest, obj: Registry, form: Any, change: bool) -> None:
+        if "url" in form.changed_data:
+            for name in SAID_BY_REGISTRY:
+                setattr(obj, name, None)
+            if change:
+                scanning.wake(obj)
         super().save_model(request, obj, form, change)
         sync_schedule(obj)
+        if form.made_push_secret:
+            messages.warning(request, _shown_once(request, obj, form.made_push_secret))
         if change and "base_mirrors" in form.changed_data:
             tasks.enqueue_reconsideration(obj.services.present().values_list("pk", flat=True))
+
+    def view_on_site(self, obj: Registry) -> str:
+        return reverse("registry", args=[obj.pk])
 
     def delete_model(self, request: HttpRequest, obj: Registry) -> None:
         remove_schedule(obj)
@@ -87,6 +92,9 @@ class RegistryAdmin(admin.ModelAdmin):
             scan = scanning.start(registry, Scan.Trigger.PAGE)
             if scan.status == Scan.Status.RUNNING:
                 messages.info(request, f"{registry} is being scanned already.")
+                continue
+            if scan.status == Scan.Status.PAUSED:
+                messages.info(request, f"The scan of {registry} is paused and goes on by itself.")
                 continue
             tasks.enqueue(scan)
             if scan.status == Scan.Status.FAILED:
@@ -115,5 +123,15 @@ class RegistryAdmin(admin.ModelAdmin):
         return self.admin_site.admin_view(require_POST(view))
 
 
-def _without_secret(fields: Any) -> tuple[Any, ...]:
-    return tuple(field for field in fields if field not in LOGIN[1:])
+def _shown_once(request: HttpRequest, registry: Registry, secret: str) -> str:
+    signed = request.build_absolute_uri(reverse("push-events", args=[registry.pk]))
+    by_url = request.build_absolute_uri(push_url(registry))
+    return (
+        f"The secret of push events of {registry} is {secret} and is shown this once. Give it to the sender as the "
+        f"webhook's secret or as the Authorization header, with the URL {signed}. A sender that takes a URL alone "
+        f"(Docker Hub, Quay) gets {by_url} instead; whoever has that URL can announce pushes."
+    )
+
+
+def _without(names: frozenset[str], fields: Any) -> tuple[Any, ...]:
+    return tuple(field for field in fields if field not in names)

@@ -1,43 +1,88 @@
-"""The form of a registry. Its secret goes in and never comes out, and goes to no host it was not entered for."""
+"""The form of a registry. Its secrets go in and never come out, and serve no host they were not entered for."""
 
 from __future__ import annotations
 
-from pathlib import PurePosixPath
+import secrets
 from typing import Any
-from urllib.parse import urlsplit
 
 from django import forms
 
+from fleet.admin.kept_secret import BlankTextarea, KeptSecret
+from fleet.admin.pem import check_certificates
+from fleet.admin.registry_checks import api_url, mistakes, sentence_of
 from fleet.dockerfile.bases import parse_mirrors
 from fleet.models import Registry
-from fleet.models.secret import UNREADABLE
-from fleet.oci.errors import RegistryError
 from fleet.oci.manifest import Platform
-from fleet.oci.origin import registry_origins
-from fleet.oci.reference import is_repository
+from fleet.snapshots.naming import parse_name_rules, parse_owner_rules
 
-Kind, Listing = Registry.Kind, Registry.Listing
-ENGINE_SCHEMES = ("unix", "tcp", "http", "https", "ssh", "npipe")
-FIELDS = (
-    "name",
-    "kind",
-    "url",
-    "plain_http",
-    "enabled",
-    "username",
-    "secret",
-    "listing",
-    "listing_scope",
-    "include",
-    "exclude",
-    "tag_pattern",
-    "history_tags",
-    "platform",
-    "base_mirrors",
-    "crontab",
-    "interval",
-    "concurrency",
+SECRETS = (
+    KeptSecret("secret", "forget_secret"),
+    KeptSecret("client_key", "forget_client_key"),
+    # It opens a door of ours, not of the registry: a new URL changes nothing.
+    KeptSecret("push_secret", "forget_push_secret", bound_to_url=False),
 )
+PUSH_SECRET_BYTES = 32
+FIELDSETS: Any = (
+    (None, {"fields": ("name", "kind", "url", "enabled")}),
+    (
+        "Login",
+        {
+            "fields": ("login", "username", "secret", "forget_secret"),
+            "description": "Empty for a registry that anybody may read. GitHub, GitLab, Harbor: a user or robot and "
+            "its token. Google: _json_key and the text of the key file. Azure: a service principal. Amazon: the access "
+            "key id and the secret access key.",
+        },
+    ),
+    (
+        "Repositories",
+        {
+            "fields": ("listing", "listing_scope", "include", "exclude"),
+            "description": "Which repositories become services. Where the catalog is closed, choose the provider's own "
+            "listing, or name the repositories (Docker Hub has neither catalog nor listing).",
+        },
+    ),
+    (
+        "Tags and history",
+        {"fields": (("tag_pattern", "tag_syntax"), "tag_order", "history_tags", "history_per_scan", "platform")},
+    ),
+    (
+        "Schedule and pace",
+        {
+            "fields": ("crontab", "interval", "concurrency", "requests_per_minute"),
+            "description": "Without a schedule: on demand only, and on push events.",
+        },
+    ),
+    (
+        "Push events",
+        {
+            "fields": ("generate_push_secret", "push_secret", "forget_push_secret"),
+            "description": "A registry that announces what is pushed has it read within seconds. The registry's page "
+            "shows the URL to send the events to.",
+        },
+    ),
+    (
+        "Names and owners",
+        {
+            "fields": ("name_rules", "owner_rules"),
+            "classes": ("collapse",),
+            "description": "They take effect with the next scan. An owner that is set stays.",
+        },
+    ),
+    (
+        "Certificates and plain HTTP",
+        {
+            "fields": ("plain_http", "ca_certificate", "client_certificate", "client_key", "forget_client_key"),
+            "classes": ("collapse",),
+        },
+    ),
+    ("Suggestions", {"fields": ("base_mirrors",), "classes": ("collapse",)}),
+)
+# Who may only look gets fields as text, and a secret is no text.
+SECRET_FIELDS = frozenset({"generate_push_secret"}.union(*((each.field, each.forget) for each in SECRETS)))
+
+
+def _names(fields: Any) -> list[str]:
+    return [name for each in fields for name in ((each,) if isinstance(each, str) else each)]
 
 
 class RegistryForm(forms.ModelForm):
@@ -48,19 +93,59 @@ class RegistryForm(forms.ModelForm):
         widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
     )
     forget_secret = forms.BooleanField(label="Forget the stored password", required=False)
+    client_key = forms.CharField(
+        label="Key of the client certificate",
+        required=False,
+        help_text="PEM, without a passphrase.",
+        widget=BlankTextarea(attrs={"rows": 4, "cols": 70, "spellcheck": "false", "autocomplete": "off"}),
+    )
+    forget_client_key = forms.BooleanField(label="Forget the stored key", required=False)
+    generate_push_secret = forms.BooleanField(
+        label="Make a new secret",
+        required=False,
+        help_text="A random one. It is shown once, after saving, with the URL to send the events to.",
+    )
+    push_secret = forms.CharField(
+        label="Or one of your own",
+        required=False,
+        min_length=16,
+        max_length=200,
+        widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
+    )
+    forget_push_secret = forms.BooleanField(label="Forget the stored secret: refuse push events", required=False)
 
     class Meta:
         model = Registry
-        fields = FIELDS
+        fields = [
+            name
+            for _, options in FIELDSETS
+            for name in _names(options["fields"])
+            if not name.startswith(("forget_", "generate_"))
+        ]
+        help_texts = {
+            "listing_scope": "A Harbor project, a GitLab group or project, a GitHub organisation or user, PROJECT or "
+            "PROJECT/REPOSITORY at Google. Where the provider's API is elsewhere, its URL and a space before it: "
+            "https://gitlab.example.com platform/backend. Empty for all, where the provider allows it.",
+        }
+        widgets = {
+            name: forms.Textarea(attrs={"rows": rows, "cols": 70, "spellcheck": "false"})
+            for name, rows in {
+                "ca_certificate": 4,
+                "client_certificate": 4,
+                "include": 4,
+                "exclude": 3,
+                "name_rules": 3,
+                "owner_rules": 3,
+                "base_mirrors": 3,
+            }.items()
+        }
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.stored_secret: str = self.instance.secret
+        self.stored = {each.field: each.prepare(self) for each in SECRETS}
         self.stored_url: str = self.instance.url
-        self.initial.pop("secret", None)
-        if "secret" in self.fields:
-            state = "One is stored; leave empty to keep it." if self.stored_secret else "None is stored."
-            self.fields["secret"].help_text = f"{state} Encrypted at rest, never shown again."
+        self.stored_api = api_url(self.instance.listing_scope)
+        self.made_push_secret = ""
 
     def clean_platform(self) -> str:
         return str(_checked(Platform.parse, self.cleaned_data["platform"]))
@@ -70,63 +155,60 @@ class RegistryForm(forms.ModelForm):
         _checked(parse_mirrors, text.splitlines())
         return text
 
+    def clean_name_rules(self) -> str:
+        return self._rules("name_rules", parse_name_rules)
+
+    def clean_owner_rules(self) -> str:
+        return self._rules("owner_rules", parse_owner_rules)
+
+    def clean_ca_certificate(self) -> str:
+        return self._certificate("ca_certificate")
+
+    def clean_client_certificate(self) -> str:
+        return self._certificate("client_certificate")
+
     def clean(self) -> dict[str, Any]:
         super().clean()
         values = self.cleaned_data
-        if "url" in values and "kind" in values:
-            self._clean_url(values["kind"], values["url"])
-        if values.get("listing") == Listing.NAMES:
-            self._clean_include(values.get("kind", ""), values.get("include", ""))
-        values["secret"] = self._secret(values)
+        moved = self._goes_elsewhere()
+        for each in SECRETS:
+            kept = each.cleaned(self, stored=self.stored[each.field], moved=moved)
+            if each.field not in self.errors:
+                values[each.field] = kept
+        if values.get("generate_push_secret"):
+            self._make_push_secret()
+        for field, sentence in list(mistakes(values)):
+            self.add_error(field, sentence)
         return values
 
-    def _clean_url(self, kind: str, url: str) -> None:
-        try:
-            check_url(kind, url, plain_http=bool(self.cleaned_data.get("plain_http")))
-        except (RegistryError, ValueError) as error:
-            self.add_error("url", str(error))
+    def _goes_elsewhere(self) -> bool:
+        """Whether what is stored would be sent where it was not entered for: to another registry, or to another API
+        of its provider."""
+        api = api_url(self.cleaned_data.get("listing_scope") or "")
+        return self.cleaned_data.get("url", self.stored_url) != self.stored_url or api not in ("", self.stored_api)
 
-    def _clean_include(self, kind: str, include: str) -> None:
-        names = [line.strip() for line in include.splitlines() if line.strip()]
-        if not names:
-            self.add_error("include", "Name at least one repository, or choose another listing.")
-        wrong = [name for name in names if kind == Kind.DISTRIBUTION and not is_repository(name)]
-        if wrong:
-            self.add_error(
-                "include", f"Without the catalog each line is the exact name of a repository; {wrong[0]!r} is none."
-            )
+    def _make_push_secret(self) -> None:
+        if "push_secret" in self.errors or self.data.get(self.add_prefix("push_secret")):
+            self.add_error("generate_push_secret", "Have one made or enter your own, not both.")
+            return
+        self.made_push_secret = secrets.token_urlsafe(PUSH_SECRET_BYTES)
+        self.cleaned_data["push_secret"] = self.made_push_secret
 
-    def _secret(self, values: dict[str, Any]) -> str:
-        """The new one, none, or the one that is kept: for the URL it was entered for only."""
-        if values.get("secret"):
-            return str(values["secret"])
-        if values.get("forget_secret") or not self.stored_secret:
-            return ""
-        if self.stored_secret == UNREADABLE:
-            self.add_error("secret", "The stored one cannot be decrypted with the present keys: enter it again.")
-        elif values.get("url", self.stored_url) != self.stored_url:
-            self.add_error("secret", "The URL changed: enter it again, so that it is never sent to another host.")
-        return self.stored_secret
+    def _rules(self, field: str, parse: Any) -> str:
+        text: str = self.cleaned_data[field]
+        _checked(parse, text)
+        return text
 
-
-def check_url(kind: str, url: str, *, plain_http: bool) -> None:
-    """Raises ValueError or RegistryError, with a sentence, for a URL that cannot be one of this kind."""
-    if kind == Kind.LAYOUT:
-        if not PurePosixPath(url).is_absolute():
-            raise ValueError("Write the absolute path of a directory on the worker's machine, such as /srv/images.")
-        return
-    parts = urlsplit(url)
-    if kind == Kind.ENGINE:
-        if parts.scheme not in ENGINE_SCHEMES or parts.password:
-            raise ValueError("Write where the engine listens, such as unix:///var/run/docker.sock, without a password.")
-        return
-    if parts.scheme not in ("http", "https"):
-        raise ValueError("Write the URL with its scheme, as in https://registry.example.com.")
-    registry_origins(url, plain_http=plain_http)
+    def _certificate(self, field: str) -> str:
+        text: str = self.cleaned_data[field].strip()
+        if text:
+            _checked(check_certificates, text)
+        return text
 
 
 def _checked(parse: Any, value: Any) -> Any:
-    try:
-        return parse(value)
-    except RegistryError as error:
-        raise forms.ValidationError(str(error)) from None
+    """What ``parse`` makes of the value, or its sentence as the field's error."""
+    wrong = sentence_of(parse, value)
+    if wrong:
+        raise forms.ValidationError(wrong)
+    return parse(value)

@@ -16,6 +16,7 @@ EDITABLE = ("owner", "weight", "dockerfile")
 SHOWN = (
     "registry",
     "repository",
+    "name",
     "platform",
     "runtime",
     "runtime_version",
@@ -48,10 +49,10 @@ class ServiceForm(forms.ModelForm):
 @admin.register(Service)
 class ServiceAdmin(admin.ModelAdmin):
     form = ServiceForm
-    list_display = ("repository", "registry", "owner", "weight", "runtime", "policy_state", "gone_at")
+    list_display = ("repository", "name", "registry", "owner", "weight", "runtime", "policy_state", "gone_at")
     list_filter = ("registry", "runtime", "policy_state")
     list_select_related = ("registry",)
-    search_fields = ("repository", "owner")
+    search_fields = ("repository", "name", "owner")
     show_full_result_count = False
     fieldsets = ((None, {"fields": EDITABLE}), ("From scans", {"fields": SHOWN}))
     readonly_fields = SHOWN

@@ -60,6 +60,7 @@ def walk(visitor: Visitor) -> int:
         service: "Findings",
         dockerfile: "FROM ",
         "registries/": SAMPLE,
+        _first(r'href="/(registries/\d+/)"', visitor.open("registries/", SAMPLE)): SAMPLE,
         "scans/": SAMPLE,
         _first(r'href="/(scans/\d+/)"', visitor.open("scans/", SAMPLE)): SAMPLE,
         "policies/": "Policies",

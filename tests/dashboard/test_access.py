@@ -19,6 +19,7 @@ def test_every_page_asks_a_stranger_to_sign_in(client: Client) -> None:
     names = ("ranking", "ranking-csv", "scans", "registries", "policies")
     addresses = [reverse(name) for name in names]
     addresses += [reverse("service", args=[service.pk]), reverse("scan", args=[scan.pk])]
+    addresses += [reverse("registry", args=[service.registry_id])]
     addresses += [reverse("dockerfile", args=[suggestion.pk])]
     for address in addresses:
         assert client.get(address).headers["Location"].startswith("/accounts/login/?next="), address
@@ -29,6 +30,8 @@ def test_a_stranger_starts_no_scan(client: Client) -> None:
     for address in (
         reverse("service-scan", args=[service.pk]),
         reverse("registry-scan", args=[service.registry_id]),
+        reverse("registry-test", args=[service.registry_id]),
+        reverse("scan-cancel", args=[1]),
     ):
         assert client.post(address).headers["Location"].startswith("/accounts/login/")
     assert not Scan.objects.exists()
@@ -54,6 +57,7 @@ def test_no_page_needs_an_inline_script_or_style(staff: Client) -> None:
     make_suggestion(service)
     scan = make_scan(service.registry, status=Scan.Status.RUNNING)
     addresses = ["/", "/registries/", "/scans/", "/policies/", f"/services/{service.pk}/", f"/scans/{scan.pk}/"]
+    addresses += [f"/registries/{service.registry_id}/", f"/admin/fleet/registry/{service.registry_id}/change/"]
     for address in addresses:
         page = staff.get(address).content.decode()
         assert " style=" not in page, address
@@ -123,6 +127,16 @@ def test_a_scan_that_runs_is_shown_instead_of_a_second_one(staff: Client, django
     assert response.redirect_chain[-1][0] == f"/scans/{running.pk}/"
     assert f"Scan {running.pk} of hub is under way already." in response.content.decode()
     assert Scan.objects.count() == 1
+    assert not handed_to_workers
+
+
+def test_a_paused_scan_is_shown_and_left_to_itself(staff: Client, django_capture_on_commit_callbacks) -> None:
+    registry = make_registry("hub")
+    paused = make_scan(registry, status=Scan.Status.PAUSED, finished_at=None)
+    with django_capture_on_commit_callbacks() as handed_to_workers:
+        response = staff.post(f"/registries/{registry.pk}/scan/", follow=True)
+    assert response.redirect_chain[-1][0] == f"/scans/{paused.pk}/"
+    assert f"Scan {paused.pk} of hub is paused and goes on by itself." in response.content.decode()
     assert not handed_to_workers
 
 

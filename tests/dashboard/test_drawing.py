@@ -8,7 +8,7 @@ import pytest
 
 from dashboard.charts import SPARKLINE_HEIGHT, SPARKLINE_WIDTH, sparkline
 from dashboard.highlight import Span, dockerfile_spans
-from dashboard.wording import duration, megabytes, runtime, saving
+from dashboard.wording import ahead, duration, left, megabytes, rate, runtime, saving, span
 
 MB = 10**6
 
@@ -30,6 +30,25 @@ def test_sizes_are_decimal_with_three_figures(size: int, text: str) -> None:
 )
 def test_durations(seconds: float, text: str) -> None:
     assert duration(seconds).replace("\xa0", " ") == text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0.2, "1 second"), (45, "45 seconds"), (60, "1 minute"), (90, "90 seconds"), (190, "3 minutes"),
+        (3600, "1 hour"), (5400, "90 minutes"), (21_600, "6 hours"), (86_400, "1 day"), (200_000, "2 days"),
+    ],
+)  # fmt: skip
+def test_spans_are_in_their_largest_unit(seconds: float, text: str) -> None:
+    assert span(seconds).replace("\xa0", " ") == text
+
+
+def test_what_lies_ahead_and_what_is_left() -> None:
+    assert ahead(185).replace("\xa0", " ") == "in 3 minutes"
+    assert ahead(0.5) == ahead(-60) == "any moment"
+    assert left(185).replace("\xa0", " ") == "about 3 minutes"
+    assert left(4) == "a few seconds"
+    assert rate(12_345_678).replace("\xa0", " ") == "12.3 MB/s"
 
 
 @pytest.mark.parametrize(

@@ -40,6 +40,14 @@ def test_sizes_are_bytes_and_unknown_ones_are_empty(reader: Client) -> None:
     assert unknown["savings_compressed_bytes"] == unknown["savings_percent"] == ""
 
 
+def test_a_service_has_its_name_and_its_repository(reader: Client) -> None:
+    make_service("team/shop-api", name="Shop API", savings=2)
+    make_service("team/ledger", savings=1)
+    named, plain = rows_of(reader.get("/ranking.csv"))
+    assert (named["service"], named["repository"]) == ("Shop API", "team/shop-api")
+    assert (plain["service"], plain["repository"]) == ("team/ledger", "team/ledger")
+
+
 def test_a_name_never_becomes_a_formula(reader: Client) -> None:
     make_service("=cmd|' /C calc'!A0", owner="@SUM(1)", tags=("-2+3", "+1"))
     (row,) = rows_of(reader.get("/ranking.csv"))

@@ -82,6 +82,18 @@ def test_search_finds_repositories_and_owners(reader: Client) -> None:
     assert set(listed(reader, "?search=shop")) == {"shop/api", "ledger/core"}
 
 
+def test_a_name_stands_for_the_repository_and_both_are_found(reader: Client) -> None:
+    make_service("team/zebra", name="Accounts", savings=3)
+    make_service("team/middle", savings=2)
+    make_service("team/alpha", name="Zoo", savings=1)
+    assert listed(reader) == ["Accounts", "team/middle", "Zoo"]
+    assert "team/zebra · " in body(reader.get("/"))
+    assert listed(reader, "?search=zebra") == ["Accounts"]
+    assert listed(reader, "?search=ACCOUNT") == ["Accounts"]
+    assert listed(reader, "?sort=service") == ["Accounts", "team/middle", "Zoo"]
+    assert listed(reader, "?sort=-service") == ["Zoo", "team/middle", "Accounts"]
+
+
 def test_services_that_are_gone_or_not_weighed_are_left_out(reader: Client) -> None:
     make_service("here")
     make_service("gone", gone_at="2026-01-01T00:00Z")
@@ -195,7 +207,8 @@ def test_queries_do_not_grow_with_the_fleet(reader: Client, address: str) -> Non
 
 
 def test_secrets_of_registries_are_not_read_for_a_list(reader: Client, django_assert_max_num_queries) -> None:
-    make_service(registry=make_registry("hub", secret="hunter2"))
+    make_service(registry=make_registry("hub", secret="hunter2", client_key="k3y", push_secret="p"))
     with django_assert_max_num_queries(20) as captured:
         body(reader.get("/"))
-    assert not [query for query in captured if '"secret"' in query["sql"]]
+    for column in ("secret", "client_key", "push_secret"):
+        assert not [query for query in captured if f'"{column}"' in query["sql"]]

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 from django.test import Client
+from django.utils import timezone
 from django_celery_beat.models import CrontabSchedule
 
-from fleet.models import Scan, ScanError
+from fleet.models import Scan, ScanError, ScanLane
 from tests.dashboard.factories import (
     MB,
     make_policy,
@@ -45,6 +48,103 @@ def test_a_running_scan_asks_again_and_a_finished_one_does_not(reader: Client) -
     partial = body(reader.get(f"/scans/{scan.pk}/", headers=HTMX))
     assert partial.startswith('<div id="progress"')
     assert "hx-trigger" not in partial
+
+
+def test_a_running_scan_shows_what_its_lanes_read_the_rate_and_the_time_left(reader: Client) -> None:
+    registry = make_registry("hub")
+    scan = make_scan(
+        registry, status=Scan.Status.RUNNING, started_at=timezone.now() - timedelta(seconds=100), finished_at=None,
+        services=40, services_done=10, tags=100, requests=300, received_bytes=95 * MB, layers_indexed=20,
+    )  # fmt: skip
+    named = make_service("shop/api", registry=registry, name="Shop API")
+    ScanLane.objects.create(
+        scan=scan,
+        number=0,
+        service=named,
+        tags=3,
+        layers=1,
+        requests=9,
+        received_bytes=5 * MB,
+        held_until=timezone.now(),
+    )
+    ScanLane.objects.create(scan=scan, number=1)
+    text = words(body(reader.get(f"/scans/{scan.pk}/", headers=HTMX)))
+    assert "Left about 5 minutes estimate" in text
+    assert "from 103 tags" in text
+    assert "Requests 309 100 MB read, 1 MB/s" in text or "Requests 309 100 MB read, 99" in text
+    assert "Layers indexed 21" in text
+    assert "Being read now 1 service at the same time" in text
+    assert "Shop API shop/api 3 1 9 5 MB" in text
+    Scan.objects.update(status=Scan.Status.DONE, finished_at=timezone.now())
+    over = words(body(reader.get(f"/scans/{scan.pk}/", headers=HTMX)))
+    assert "Being read now" not in over
+    assert "Left" not in over
+
+
+def test_a_paused_scan_says_why_and_when_it_goes_on(reader: Client) -> None:
+    resume_at = timezone.now() + timedelta(minutes=3, seconds=10)
+    scan = make_scan(
+        make_registry(), status=Scan.Status.PAUSED, finished_at=None, resume_at=resume_at,
+        message="Paused: hub.example.com allows no more requests now.", trigger=Scan.Trigger.PUSH,
+    )  # fmt: skip
+    page = body(reader.get(f"/scans/{scan.pk}/"))
+    text = words(page)
+    assert "Paused: hub.example.com allows no more requests now." in text
+    assert f"at {timezone.localtime(resume_at):%H:%M} , in 3 minutes." in text
+    assert "Started by push event" in text
+    assert 'hx-trigger="every 10s"' in page
+    assert "Paused" in words(body(reader.get("/scans/")))
+
+
+@pytest.mark.parametrize("status", [Scan.Status.QUEUED, Scan.Status.RUNNING, Scan.Status.PAUSED])
+def test_an_active_scan_is_cancelled_and_keeps_what_it_read(staff: Client, status: str) -> None:
+    scan = make_scan(make_registry(), status=status, finished_at=None, services=12, services_done=5)
+    assert f'action="/scans/{scan.pk}/cancel/"' in body(staff.get(f"/scans/{scan.pk}/"))
+    page = body(staff.post(f"/scans/{scan.pk}/cancel/", follow=True))
+    assert f"Scan {scan.pk} was cancelled. The results of 5 of 12 services are kept" in words(page)
+    assert f"/scans/{scan.pk}/cancel/" not in page
+    assert "hx-trigger" not in page
+    scan.refresh_from_db()
+    assert (scan.status, scan.services_done) == (Scan.Status.CANCELLED, 5)
+    assert "Cancelled" in words(body(staff.get("/scans/")))
+    again = words(body(staff.post(f"/scans/{scan.pk}/cancel/", follow=True)))
+    assert f"Scan {scan.pk} was over already." in again
+
+
+def test_a_scan_that_read_nothing_yet_says_so_when_it_is_cancelled(staff: Client) -> None:
+    scan = make_scan(make_registry(), status=Scan.Status.RUNNING, finished_at=None, services=0, services_done=0)
+    assert "It had finished no service" in words(body(staff.post(f"/scans/{scan.pk}/cancel/", follow=True)))
+
+
+def test_only_those_who_may_scan_may_cancel(reader: Client) -> None:
+    scan = make_scan(make_registry(), status=Scan.Status.RUNNING, finished_at=None)
+    assert "/cancel/" not in body(reader.get(f"/scans/{scan.pk}/"))
+    assert reader.post(f"/scans/{scan.pk}/cancel/").status_code == 403
+    assert reader.get(f"/scans/{scan.pk}/cancel/").status_code == 405
+    scan.refresh_from_db()
+    assert scan.status == Scan.Status.RUNNING
+
+
+def test_a_finished_scan_is_not_cancelled(staff: Client) -> None:
+    scan = make_scan(make_registry())
+    assert "was over already" in words(body(staff.post(f"/scans/{scan.pk}/cancel/", follow=True)))
+    scan.refresh_from_db()
+    assert scan.status == Scan.Status.DONE
+
+
+def test_queries_of_a_scan_do_not_grow_with_its_lanes(staff: Client) -> None:
+    registry = make_registry()
+    scan = make_scan(registry, status=Scan.Status.RUNNING, finished_at=None)
+
+    def add(number: int) -> None:
+        ScanLane.objects.create(scan=scan, number=number, service=make_service(registry=registry))
+        ScanError.objects.create(scan=scan, message="No.")
+
+    add(0)
+    few = queries_of(staff, f"/scans/{scan.pk}/", **HTMX)
+    for number in range(1, 9):
+        add(number)
+    assert queries_of(staff, f"/scans/{scan.pk}/", **HTMX) == few
 
 
 def test_a_scan_without_services_yet_says_what_it_does(reader: Client) -> None:

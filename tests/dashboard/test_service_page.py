@@ -52,8 +52,9 @@ def test_every_size_says_whether_it_is_measured(reader: Client) -> None:
     assert "Could save 201 MB estimate , 50 %, suggested Dockerfile" in text
 
 
-def test_what_an_engine_holds_is_an_estimate_until_it_is_pushed(reader: Client) -> None:
-    service = make_service(registry=make_registry(kind=Registry.Kind.ENGINE))
+@pytest.mark.parametrize("kind", [Registry.Kind.ENGINE, Registry.Kind.ARCHIVE])
+def test_what_an_engine_holds_is_an_estimate_until_it_is_pushed(reader: Client, kind: str) -> None:
+    service = make_service(registry=make_registry(kind=kind))
     assert "estimate , what a pull moves" in words(page_of(reader, service))
 
 
@@ -67,6 +68,34 @@ def test_the_trend_holds_each_release_and_what_it_added(reader: Client) -> None:
     assert table.index("1.2") < table.index("1.1") < table.index("1.0")
     assert "+92 MB" in table
     assert "−2 MB" in table
+
+
+def test_tags_that_are_gone_stay_in_the_history_and_say_so(reader: Client) -> None:
+    service = make_service(sizes=(310 * MB, 402 * MB))
+    table = words(section(page_of(reader, service), "trend-table-panel"))
+    assert "gone" not in table
+    service.snapshots.filter(tag="1.0").update(gone_at=FIRST_DAY)
+    page = page_of(reader, service)
+    table = words(section(page, "trend-table-panel"))
+    assert "1.0 gone 5 Jan 2026" in table
+    assert "1.1 gone" not in table
+    assert 'title="The registry no longer has this tag since 5 Jan 2026' in page
+
+
+@pytest.mark.parametrize(("count", "told"), [(1, "1 older version will"), (1200, "1,200 older versions will")])
+def test_what_is_still_to_be_read_of_the_history_is_said(reader: Client, count: int, told: str) -> None:
+    assert f"{told} be read by the next scans." in words(page_of(reader, make_service(history_left=count)))
+    assert "older version" not in words(page_of(reader, make_service()))
+
+
+def test_a_service_bears_its_name_with_the_repository_beside_it(reader: Client) -> None:
+    page = page_of(reader, make_service("team/shop-api", name="Shop API"))
+    assert "<title>Shop API" in page
+    assert "<h1>Shop API</h1>" in page
+    assert "Repository team/shop-api Registry" in words(page)
+    page = page_of(reader, make_service("team/ledger"))
+    assert "<h1>team/ledger</h1>" in page
+    assert "<dt>Repository</dt>" not in page
 
 
 def test_a_long_history_is_cut_to_its_newest_part(reader: Client) -> None:
