@@ -75,10 +75,23 @@ def _as_stored(chunks: Iterable[bytes], progress: Progress) -> Iterator[bytes]:
 
 
 def _steps(chunks: Iterable[bytes]) -> Iterator[memoryview]:
+    """The stored bytes in equal steps, however they came in: what is noted at each must not depend on the network."""
+    begun = bytearray()
     for chunk in chunks:
         view = memoryview(chunk)
-        for start in range(0, len(view), _STEP_BYTES):
+        if begun:
+            missing = _STEP_BYTES - len(begun)
+            begun += view[:missing]
+            if len(begun) < _STEP_BYTES:
+                continue
+            yield memoryview(bytes(begun))
+            view = view[missing:]
+        whole = len(view) - len(view) % _STEP_BYTES
+        for start in range(0, whole, _STEP_BYTES):
             yield view[start : start + _STEP_BYTES]
+        begun = bytearray(view[whole:])
+    if begun:
+        yield memoryview(bytes(begun))
 
 
 def _gunzip(chunks: Iterable[bytes], progress: Progress) -> Iterator[bytes]:
