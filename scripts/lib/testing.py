@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from . import peers
 from .processes import Processes
 from .servers import Servers, clear_mounts
 from .steps import ROOT, SetupError
@@ -42,6 +43,7 @@ class Options:
 
     require_all: bool
     postgres: bool
+    peers: bool
     arguments: list[str]
 
 
@@ -64,6 +66,8 @@ def run(options: Options) -> int:
         try:
             with Processes(directory / "log", grace_seconds=SECONDS_TO_END) as processes:
                 servers = Servers(directory, processes)
+                if options.peers:
+                    servers.missing += peers.build()
                 _start(servers, options)
                 _run_all(options, directory, servers, totals)
         finally:
@@ -123,6 +127,7 @@ def _environment(options: Options, directory: Path, servers: Servers) -> dict[st
             "DATABASE_URL": f"sqlite:///{directory / 'var' / 'plimsoll.sqlite3'}",
             "REDIS_URL": servers.env["PLIMSOLL_TEST_REDIS_URL"],
             "PLIMSOLL_TEST_REQUIRE_ALL": "1" if options.require_all else "",
+            "PLIMSOLL_TEST_PEERS": str(peers.DIRECTORY) if options.peers else "",
             "PLIMSOLL_TEST_TOTALS": str(directory / "totals.json"),
             "PYTEST_DEBUG_TEMPROOT": str(directory),
         }
