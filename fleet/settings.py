@@ -131,10 +131,12 @@ CELERY_BEAT_SCHEDULER = "fleet.beat:Scheduler"
 CELERY_BEAT_MAX_LOOP_INTERVAL = 5  # seconds until an admin's new schedule is noticed
 # A worker that is silent for so long is taken for dead, and its work for free.
 LEASE_SECONDS = env.float("PLIMSOLL_LEASE_SECONDS", default=60.0)
+TEND_SECONDS = env.int("PLIMSOLL_TEND_SECONDS", default=15)
 CELERY_BEAT_SCHEDULE = {
     "Take up scans that rest or lost their worker": {
         "task": "fleet.tasks.tend",
-        "schedule": env.float("PLIMSOLL_TEND_SECONDS", default=15.0),
+        "schedule": TEND_SECONDS,
+        "options": {"expire_seconds": TEND_SECONDS},  # without a worker they would only pile up
     },
 }
 CELERY_TIMEZONE = TIME_ZONE = env.str("TIME_ZONE", default="UTC")
