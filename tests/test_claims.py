@@ -59,6 +59,7 @@ def test_a_layer_is_claimed_while_it_is_read(row: Layer, reader: LayerReader, mo
     class Slow:
         """The source, which takes so long that claims are renewed meanwhile."""
 
+        name = "registry.test/team/app"
         stores_compressed = True
 
         def blob(self, descriptor: Descriptor) -> Iterator[bytes]:
