@@ -138,7 +138,8 @@ def _load_config() -> Mapping[str, object]:
     except (ValueError, RecursionError):
         config = None
     if not isinstance(config, dict):
-        raise Unauthorized(f"Docker's configuration {shown(str(path))} is no JSON object. Correct it, or remove it.")
+        where = shown(str(path), 500)
+        raise Unauthorized(f"Docker's configuration {where} is no JSON object. Correct it, or remove it.")
     return config
 
 
