@@ -16,21 +16,25 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterable
+from datetime import datetime
 from functools import partial
 
-from celery import Task, shared_task
+from celery import shared_task
 from django.db import InterfaceError as DatabaseLost
 from django.db import OperationalError as DatabaseUnreachable
 from django.db import transaction
 from kombu.exceptions import OperationalError
 
 from fleet import scanning
-from fleet.models import Registry, Scan, Service
+from fleet.models import PushedRepository, Registry, Scan, Service
 
 log = logging.getLogger(__name__)
 NO_QUEUE = "The queue did not take the scan. Check that Redis runs and that REDIS_URL names it, then scan again."
 # A lane is let go after so long, so that other registries' work gets its turn.
 TURN_SECONDS = 5.0
+# A lane for which the registry's concurrency has no room asks again so soon; who has had a turn waits for longer then.
+WAIT_SECONDS = 0.5
+GIVE_WAY_SECONDS = 1.5
 # Pushes of one build arrive together; those that come meanwhile are read in one go.
 PUSHES_GATHER_SECONDS = 2.0
 # A database that restarts is waited for; what takes longer is found by ``tend``.
@@ -43,7 +47,8 @@ PATIENT = {
 
 
 def enqueue(scan: Scan) -> None:
-    """Hand a queued scan to the workers once it is committed. A queue that cannot be reached fails the scan."""
+    """Hand a queued scan to the workers once it is committed. A queue that cannot be reached fails a scan that somebody
+    is waiting for; ``tend`` finds the others."""
     transaction.on_commit(partial(_send, scan))
 
 
@@ -51,8 +56,11 @@ def _send(scan: Scan) -> None:
     try:
         run.delay(scan.pk)
     except OperationalError:
-        log.exception("Redis did not take scan %s", scan.pk)
-        scanning.fail(scan, NO_QUEUE)
+        if scan.trigger == Scan.Trigger.PAGE:
+            log.exception("Redis did not take scan %s", scan.pk)
+            scanning.fail(scan, NO_QUEUE)
+        else:
+            log.error("Redis did not take scan %s: it begins when Redis is back", scan.pk)
 
 
 def enqueue_pushed(registry_id: int) -> None:
@@ -89,31 +97,39 @@ def scan_registry(registry_id: int) -> None:
         enqueue(scanning.start(registry, Scan.Trigger.SCHEDULE))
 
 
-@shared_task(bind=True, **PATIENT)
-def run(self: Task, scan_id: int, *, again: bool = False) -> None:
-    """Taken up again when the worker that had it is gone; services that are done stay done."""
+@shared_task(**PATIENT)
+def run(scan_id: int, mark: str = "") -> None:
+    """Taken up again when the worker that had it is gone: ``mark`` is by whom ``tend`` told so. Services that are done
+    stay done."""
     scan = Scan.objects.select_related("registry").filter(pk=scan_id).first()
-    again = again or bool((self.request.delivery_info or {}).get("redelivered")) or self.request.retries > 0
-    if scan is None or not scanning.begin(scan, again=again):
+    if scan is None or not scanning.begin(scan, mark=datetime.fromisoformat(mark) if mark else None):
         return
     scanning.discover(scan)
-    for number in scanning.open_lanes(scan):
-        scan_lane.delay(scan_id, number)
-    scanning.finish(scan)
+    if scan.status == Scan.Status.RUNNING:  # else it was closed, or rests and lists again afterwards
+        for number in scanning.open_lanes(scan):
+            scan_lane.delay(scan_id, number)
+        scanning.finish(scan)
 
 
 @shared_task(**PATIENT)
 def scan_lane(scan_id: int, number: int) -> None:
     """Services of a lane, as many as fit into a turn; then the lane queues up again, behind other registries' work."""
     scan = Scan.objects.select_related("registry").filter(pk=scan_id).first()
-    lane = scanning.Lane.take(scan, number) if scan else None
-    if scan is None or lane is None:
+    if scan is None:
+        return
+    lane = scanning.Lane.take(scan, number)
+    if lane is None:
+        if scanning.is_waiting(scan, number):
+            scan_lane.apply_async((scan_id, number), countdown=WAIT_SECONDS)
         return
     until = time.monotonic() + TURN_SECONDS
     with lane:
         more = scanning.read_lane(scan, lane, lambda: time.monotonic() < until)
-    if not scanning.finish(scan) and more:
-        scan_lane.delay(scan_id, number)
+    if scanning.finish(scan):
+        if scan.service_id is not None and PushedRepository.objects.filter(registry=scan.registry_id).exists():
+            read_pushed.delay(scan.registry_id)
+    elif more:
+        scan_lane.apply_async((scan_id, number), countdown=GIVE_WAY_SECONDS if scanning.others_wait(scan) else 0)
 
 
 @shared_task(**PATIENT)
@@ -126,8 +142,8 @@ def read_pushed(registry_id: int) -> None:
 @shared_task
 def tend() -> None:
     lost = scanning.tend()
-    for scan_id in lost.scans:
-        run.delay(scan_id, again=True)
+    for scan_id, mark in lost.scans:
+        run.delay(scan_id, mark.isoformat())
     for scan_id, number in lost.lanes:
         scan_lane.delay(scan_id, number)
     for registry_id in lost.pushed:

@@ -32,10 +32,11 @@ def shelf(request: pytest.FixtureRequest, redis_port: int, monkeypatch: pytest.M
     return str(request.param)
 
 
-def _pace(per_minute: int | None, key: int = 1) -> tuple[SharedPace, list[float]]:
+def _pace(per_minute: int | None, key: int = 1, patience_seconds: float = 10) -> tuple[SharedPace, list[float]]:
     """A pace that does not sleep but tells for how long it would."""
     slept: list[float] = []
-    return SharedPace(Registry(pk=key, name="Hub", requests_per_minute=per_minute), sleep=slept.append), slept
+    registry = Registry(pk=key, name="Hub", requests_per_minute=per_minute)
+    return SharedPace(registry, sleep=slept.append, patience_seconds=patience_seconds), slept
 
 
 @pytest.mark.usefixtures("shelf")
@@ -54,6 +55,29 @@ class TestAdmin:
             second.admit()
         assert "Hub" in str(limited.value)
         assert 40 < (limited.value.retry_after_seconds or 0) <= 60
+
+    def test_a_worker_waits_for_its_turn_and_shows_that_it_lives(self) -> None:
+        beats: list[float] = []
+        registry = Registry(pk=1, name="Hub", requests_per_minute=1)
+
+        def beat() -> None:
+            beats.append(1)
+            if len(beats) == 3:
+                raise InterruptedError
+
+        pace = SharedPace(registry, sleep=lambda seconds: None, beat=beat)
+        pace.admit()
+        with pytest.raises(InterruptedError):
+            pace.admit()
+
+    def test_a_shorter_rest_does_not_cut_a_longer_one_short(self) -> None:
+        budget.rest(1, 300)
+        budget.rest(1, 20)
+        with pytest.raises(RateLimited) as limited:
+            _pace(None)[0].admit()
+        assert (limited.value.retry_after_seconds or 0) > 250
+        budget.wake(1)
+        SharedPace(Registry(pk=1, name="Hub")).admit()
 
     def test_another_registry_has_its_own(self) -> None:
         (mine, _), (other, _) = _pace(1), _pace(1, key=2)

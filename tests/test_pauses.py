@@ -99,7 +99,7 @@ def test_a_429_to_the_listing_pauses_too(server: PushableRegistry, registry: Reg
     assert (paused.status, paused.services) == (Scan.Status.PAUSED, 0)
     del server.replies["/v2/_catalog"]
     _let_time_pass(paused)
-    assert scanning.tend().scans == [paused.pk]
+    assert [pk for pk, _ in scanning.tend().scans] == [paused.pk]
     done = scanning.run_scan(Scan.objects.get())
     assert (done.status, done.services_done) == ("done", 2)
 
@@ -114,9 +114,58 @@ def test_a_registry_that_is_gone_is_tried_for_a_while_and_then_recorded(registry
         waits.append((scan.resume_at - timezone.now()).total_seconds())
         Scan.objects.update(status=Scan.Status.RUNNING)
         scan.refresh_from_db()
-    assert not pause(scan, Unreachable("It is gone."))
+    assert pause(scan, Unreachable("It is gone."))
+    assert scan.status == Scan.Status.FAILED
+    assert "It is gone. It was tried 6 times in a row" in scan.message
     assert waits[0] < 15
     assert 8 < waits[-1] / waits[0] < 80, "each wait is longer"
+
+
+def test_a_service_that_is_always_refused_comes_last_and_is_recorded_in_the_end(
+    limited: Scan, server: PushableRegistry, registry: Registry
+) -> None:
+    server.push("team/c", "1.0", image(day(3), app=b"c"))
+    Service.objects.create(registry=registry, repository="team/c", platform=registry.platform)
+    for _ in range(3):
+        _let_time_pass(limited)
+        limited = scanning.run_scan(limited)
+    assert (limited.status, limited.services_done) == (Scan.Status.PARTIAL, 3)
+    assert ScanError.objects.get().repository == "team/b"
+    assert Service.objects.get(repository="team/c").compressed_bytes
+
+
+def test_a_gateway_that_finds_no_registry_behind_it_is_waited_for(registry: Registry, server: PushableRegistry) -> None:
+    server.replies["/v2/team/b/tags/list"] = Response(503, {"Retry-After": "3600"})
+    paused = scanning.run_scan(scanning.start(registry, Scan.Trigger.COMMAND))
+    assert paused.status == Scan.Status.PAUSED
+    assert paused.resume_at is not None
+    assert paused.resume_at - timezone.now() > timedelta(minutes=50)
+
+
+@pytest.mark.parametrize(
+    ("trigger", "known", "status"),
+    [
+        (Scan.Trigger.SCHEDULE, True, Scan.Status.PAUSED),
+        (Scan.Trigger.PAGE, True, Scan.Status.PAUSED),
+        (Scan.Trigger.PAGE, False, Scan.Status.FAILED),
+        (Scan.Trigger.COMMAND, True, Scan.Status.FAILED),
+    ],
+)
+def test_a_known_registry_that_is_gone_when_it_is_listed_is_waited_for(
+    registry: Registry, trigger: str, known: bool, status: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent: list[tuple[int, int]] = []
+    monkeypatch.setattr(tasks.scan_lane, "delay", lambda *lane: sent.append(lane))
+    registry.url = "http://127.0.0.1:1"
+    registry.save()
+    if known:
+        Service.objects.create(registry=registry, repository="team/old", platform=registry.platform)
+    scan = scanning.start(registry, trigger)
+    tasks.run(scan.pk)
+    scan.refresh_from_db()
+    assert scan.status == status
+    assert sent == []
+    assert not scan.lanes.exists(), "it is listed again when it goes on"
 
 
 def test_a_paused_scan_can_be_cancelled(limited: Scan) -> None:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from datetime import timedelta
 
 import pytest
+from django.conf import settings
+from django.utils import timezone
 from django_celery_beat.models import CrontabSchedule, IntervalSchedule, PeriodicTask, PeriodicTasks
 
 from fleet import scanning, schedule, tasks
@@ -80,11 +83,11 @@ class TestScanning:
         scanning.begin(scan)
         first, _ = scanning.discover(scan)
         scanning.scan_service(scan, Service.objects.get(pk=first))
-        tasks.run.push_request(delivery_info={"redelivered": True})
-        try:
-            tasks.run.run(scan.pk)
-        finally:
-            tasks.run.pop_request()
+        tasks.run(scan.pk)
+        scan.refresh_from_db()
+        assert scan.services_done == 1, "a worker that was busy a moment ago is left alone"
+        Scan.objects.update(progress_at=timezone.now() - timedelta(seconds=settings.LEASE_SECONDS + 1))
+        tasks.run(scan.pk)
         scan.refresh_from_db()
         assert (scan.status, scan.services, scan.services_done) == (Scan.Status.DONE, 2, 2)
 

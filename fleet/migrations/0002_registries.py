@@ -118,6 +118,16 @@ class Migration(migrations.Migration):
         ),
         migrations.AddField(
             model_name='scan',
+            name='lane_count',
+            field=models.PositiveSmallIntegerField(default=0, help_text="The registry's concurrency when it was listed."),
+        ),
+        migrations.AddField(
+            model_name='scan',
+            name='postponed',
+            field=models.JSONField(default=dict, help_text='How often each service made the scan pause, by its key.'),
+        ),
+        migrations.AddField(
+            model_name='scan',
             name='pauses',
             field=models.PositiveSmallIntegerField(default=0, help_text='In a row, without a service read in between.'),
         ),

@@ -55,6 +55,8 @@ class Scan(models.Model):
     progress_at = models.DateTimeField(default=timezone.now)
     resume_at = models.DateTimeField(null=True, help_text="When a paused scan goes on.")
     pauses = models.PositiveSmallIntegerField(default=0, help_text="In a row, without a service read in between.")
+    postponed = models.JSONField(default=dict, help_text="How often each service made the scan pause, by its key.")
+    lane_count = models.PositiveSmallIntegerField(default=0, help_text="The registry's concurrency when it was listed.")
     finished_at = models.DateTimeField(null=True)
     services = models.PositiveIntegerField(default=0)
     services_done = models.PositiveIntegerField(default=0)

@@ -17,7 +17,7 @@ moment makes its scan pause (``lifecycle``), and ``tend`` goes on with what rest
 
 from fleet.scanning.connection import connect, try_connection
 from fleet.scanning.discovery import discover
-from fleet.scanning.lanes import Lane, open_lanes
+from fleet.scanning.lanes import Lane, is_waiting, open_lanes, others_wait
 from fleet.scanning.lifecycle import begin, cancel, fail, finish, resume, start, wake
 from fleet.scanning.one_service import read_lane, reconsider, scan_service
 from fleet.scanning.pushed import take_pushed
@@ -33,7 +33,9 @@ __all__ = [
     "discover",
     "fail",
     "finish",
+    "is_waiting",
     "open_lanes",
+    "others_wait",
     "read_lane",
     "reconsider",
     "resume",

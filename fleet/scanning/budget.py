@@ -24,8 +24,11 @@ from fleet.oci.errors import RateLimited
 from fleet.oci.pace import LimitSeen, parse_limit
 
 log = logging.getLogger(__name__)
-# As long as this a worker waits in place; longer, and it has better things to do.
+# As long as this a worker waits in place for a registry that wants to be left alone; longer, and it has better things
+# to do. The admin's own budget is waited out, in slices between which the wait is shown: a service that begins anew
+# each minute might never end.
 PATIENCE_SECONDS = 10.0
+SLICE_SECONDS = 1.0
 SHORTEST_WAIT_SECONDS = 0.02
 # How old the knowledge may be that a registry rests: asking Redis before each of thousands of requests would tell.
 REST_KNOWN_SECONDS = 0.2
@@ -38,22 +41,29 @@ _seen: dict[int, LimitSeen] = {}
 class SharedPace:
     """The pace of one registry. Threads share one."""
 
-    def __init__(self, registry: Registry, sleep: Callable[[float], None] = time.sleep) -> None:
+    def __init__(
+        self,
+        registry: Registry,
+        *,
+        sleep: Callable[[float], None] = time.sleep,
+        beat: Callable[[], None] = lambda: None,
+        patience_seconds: float = float("inf"),
+    ) -> None:
+        """``patience_seconds`` is how long the admin's own budget is waited for, calling ``beat`` meanwhile."""
         self._name = registry.name
         self._registry_id = registry.pk
         self._sleep = sleep
+        self._beat = beat
+        self._patience_seconds = patience_seconds
         per_minute = registry.requests_per_minute
         self._item = RateLimitItemPerMinute(per_minute, namespace="plimsoll") if per_minute else None
         self._rest_looked_at = -REST_KNOWN_SECONDS
 
     def admit(self) -> None:
         """Returns when the registry may be asked. Raises RateLimited when that is further off than our patience."""
-        waited = 0.0
-        while (wait_seconds := self._wait_seconds()) > 0:
-            if waited + wait_seconds > PATIENCE_SECONDS:
-                raise RateLimited(f"The request budget of {self._name} is spent for now.", wait_seconds)
-            self._sleep(wait_seconds)
-            waited += wait_seconds
+        self._sit_out(self._resting_seconds, PATIENCE_SECONDS, f"{self._name} wants to be left alone for now.")
+        if self._item is not None:
+            self._sit_out(self._spend, self._patience_seconds, f"The request budget of {self._name} is spent for now.")
 
     def heard(self, status: int, headers: Mapping[str, str]) -> None:
         """Notes the registry's own limit; ``note_limit`` stores it, as this may be called in any thread."""
@@ -61,21 +71,40 @@ class SharedPace:
         if seen:
             _seen[self._registry_id] = seen
 
-    def _wait_seconds(self) -> float:
-        """0 when a request may be sent; it is counted then."""
+    def _sit_out(self, seconds_left: Callable[[], float], patience_seconds: float, sentence: str) -> None:
+        waited = 0.0
+        while (wait_seconds := seconds_left()) > 0:
+            if waited + wait_seconds > patience_seconds:
+                raise RateLimited(sentence, wait_seconds)
+            slept = min(wait_seconds, SLICE_SECONDS)
+            self._sleep(slept)
+            self._beat()
+            waited += slept
+
+    def _resting_seconds(self) -> float:
         now = time.monotonic()
-        if now - self._rest_looked_at >= REST_KNOWN_SECONDS:
-            resting_seconds = _ask(lambda shelf: shelf.resting_seconds(self._registry_id))
-            if resting_seconds > 0:
-                return max(resting_seconds, SHORTEST_WAIT_SECONDS)
-            self._rest_looked_at = now
+        if now - self._rest_looked_at < REST_KNOWN_SECONDS:
+            return 0.0
+        resting_seconds = _ask(lambda shelf: shelf.resting_seconds(self._registry_id))
+        if resting_seconds > 0:
+            return max(resting_seconds, SHORTEST_WAIT_SECONDS)
+        self._rest_looked_at = now
+        return 0.0
+
+    def _spend(self) -> float:
+        """0 when a request may be sent; it is counted then."""
         item = self._item
         return _ask(lambda shelf: shelf.spend(item, self._registry_id)) if item else 0.0
 
 
 def rest(registry_id: int, seconds: float) -> None:
-    """Have every worker leave a registry alone for so long."""
-    _ask(lambda shelf: shelf.rest(registry_id, seconds))
+    """Have every worker leave a registry alone for so long, or for longer where that was asked for before."""
+    _ask(lambda shelf: shelf.rest(registry_id, max(seconds, shelf.resting_seconds(registry_id))))
+
+
+def wake(registry_id: int) -> None:
+    """Ask a registry again."""
+    _ask(lambda shelf: shelf.rest(registry_id, 0.001))
 
 
 def note_limit(registry_id: int) -> None:

@@ -16,20 +16,24 @@ from fleet.oci.errors import Unauthorized
 from fleet.oci.listings import Listing, listing
 from fleet.oci.sources.endpoint import Endpoint, EndpointKind, open_endpoint
 from fleet.oci.trust import Trust
-from fleet.scanning.budget import SharedPace
+from fleet.scanning.budget import PATIENCE_SECONDS, SharedPace
+from fleet.scanning.lanes import beat
 
 COUNTED = 1000
 
 
-def connect(registry: Registry) -> Endpoint:
-    """The registry's endpoint, ready to read; close it. Raises RegistryError where the row alone shows it cannot."""
+def connect(registry: Registry, *, patience_seconds: float = float("inf")) -> Endpoint:
+    """The registry's endpoint, ready to read; close it. Raises RegistryError where the row alone shows it cannot.
+
+    ``patience_seconds`` is how long a spent request budget is waited for.
+    """
     return open_endpoint(
         cast(EndpointKind, registry.kind),
         registry.url,
         credentials=_login(registry),
         plain_http=registry.plain_http,
         trust=_trust(registry),
-        pace=SharedPace(registry),
+        pace=SharedPace(registry, beat=beat, patience_seconds=patience_seconds),
         listing=_listing(registry),
     )
 
@@ -67,7 +71,7 @@ def _unreadable(what: str, registry: Registry) -> Unauthorized:
 
 def try_connection(registry: Registry) -> str:
     """Speak to a registry once and tell what it said, in a sentence. Raises RegistryError where it cannot be read."""
-    with closing(connect(registry)) as endpoint:
+    with closing(connect(registry, patience_seconds=PATIENCE_SECONDS)) as endpoint:
         endpoint.check()
         if registry.listing == Registry.Listing.NAMES:
             asked = _repositories(len(registry.includes))

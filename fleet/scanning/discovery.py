@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Iterable, Iterator
 from fnmatch import fnmatchcase
 from itertools import islice
 
+from django.conf import settings
+from django.db import InterfaceError, OperationalError
 from django.db.models import F
 from django.utils import timezone
 
@@ -14,11 +17,13 @@ from fleet import snapshots
 from fleet.models import Registry, Scan, ScanError, Service
 from fleet.oci.errors import RateLimited, RegistryError
 from fleet.oci.sources.endpoint import Endpoint
+from fleet.scanning.budget import note_limit
 from fleet.scanning.connection import connect
-from fleet.scanning.lifecycle import fail, pause
+from fleet.scanning.lifecycle import ScanOver, calls_for_rest, fail, pause, touch
 
 log = logging.getLogger(__name__)
 CHUNK = 500
+TOUCH_SECONDS = min(5.0, settings.LEASE_SECONDS / 5)
 WRONG_NAMES_SHOWN = 20
 NOTHING_LISTED = "This registry lists no repository for this login. Push an image, or name the repositories instead."
 NOTHING_FOUND = "No repository of this registry matches its settings. Check the include and exclude globs."
@@ -34,31 +39,62 @@ def discover(scan: Scan, endpoint: Endpoint | None = None) -> tuple[int, ...]:
         return ()
     try:
         return _discover(scan, opened)
-    except RateLimited as error:
-        pause(scan, error)
+    except ScanOver:
+        scan.refresh_from_db()
     except RegistryError as error:
-        fail(scan, str(error))
+        if _is_worth_waiting(scan, error):
+            pause(scan, error)
+        else:
+            fail(scan, str(error))
+    except (OperationalError, InterfaceError):  # The database went away, which says nothing of the registry.
+        raise
     except Exception as error:  # Our own mistake: nobody else would close the scan.
         log.exception("Listing %s failed", scan.registry)
         fail(scan, f"Listing {scan.registry} failed unexpectedly ({type(error).__name__}). The log says more.")
     finally:
-        _count_traffic(scan, opened)
         if endpoint is None:
             opened.close()
     return ()
 
 
+def _is_worth_waiting(scan: Scan, error: RegistryError) -> bool:
+    """Whether a listing is tried again later. Of a registry that never answered, and on the command line, people want
+    to know at once that it does not."""
+    if isinstance(error, RateLimited):
+        return True
+    is_known = scan.trigger != Scan.Trigger.COMMAND and scan.registry.services.exists()
+    return is_known and calls_for_rest(error)
+
+
 def _discover(scan: Scan, endpoint: Endpoint) -> tuple[int, ...]:
-    endpoint.check()
-    if scan.service_id is not None:
-        keys: tuple[int, ...] = (scan.service_id,)
-    else:
-        keys = _bring_in_line(scan, _listed(scan.registry, endpoint))
+    try:
+        keys = _read(scan, endpoint)
+    finally:
+        _count_traffic(scan, endpoint)
     chosen = scan.registry.includes or scan.registry.excludes
     message = "" if keys else NOTHING_FOUND if chosen else NOTHING_LISTED
-    Scan.objects.filter(pk=scan.pk).update(services=len(keys), message=message, progress_at=timezone.now())
+    running = Scan.objects.filter(pk=scan.pk, status=Scan.Status.RUNNING)
+    if not running.update(services=len(keys), message=message, progress_at=timezone.now()):
+        raise ScanOver
     scan.refresh_from_db()
     return keys
+
+
+def _read(scan: Scan, endpoint: Endpoint) -> tuple[int, ...]:
+    endpoint.check()
+    if scan.service_id is not None:
+        return (scan.service_id,)
+    return _bring_in_line(scan, _noticed(scan, _listed(scan.registry, endpoint)))
+
+
+def _noticed(scan: Scan, names: Iterable[str]) -> Iterator[str]:
+    """The names as they come, while the scan shows that it is busy with them. Raises ScanOver."""
+    touched_at = time.monotonic()
+    for name in names:
+        if time.monotonic() - touched_at > TOUCH_SECONDS:
+            touched_at = time.monotonic()
+            touch(scan)
+        yield name
 
 
 def _listed(registry: Registry, endpoint: Endpoint) -> Iterator[str]:
@@ -136,6 +172,11 @@ def _mark_gone(keys: list[int]) -> None:
     _update(keys, gone=True)
 
 
+def welcome_back(service: Service) -> None:
+    """A service whose repository is there again; policies bind it from now on."""
+    _mark_back([service.pk])
+
+
 def _mark_back(keys: list[int]) -> None:
     _update(keys, gone=False)
 
@@ -149,6 +190,7 @@ def _update(keys: list[int], *, gone: bool) -> None:
 
 
 def _count_traffic(scan: Scan, endpoint: Endpoint) -> None:
+    note_limit(scan.registry_id)
     Scan.objects.filter(pk=scan.pk).update(
         requests=F("requests") + endpoint.stats.requests,
         received_bytes=F("received_bytes") + endpoint.stats.received_bytes,

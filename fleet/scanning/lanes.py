@@ -2,27 +2,27 @@
 
 A scan's services stand in as many rows as the registry's concurrency, by their key modulo that number. Each row is
 read by one worker at a time, who holds its ``ScanLane`` and renews that while it works; when it dies the hold runs out
-and another takes over. So the concurrency is kept across all workers, no service is read twice at once, and a task
-that is delivered twice finds the lane held and ends.
+and another takes over. No more workers than the concurrency hold lanes of a registry, whatever the scans: those of
+push events wait for their turn. A task that is delivered twice finds the lane held and ends.
 """
 
 from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from datetime import timedelta
 from typing import Protocol
 
 from django.conf import settings
+from django.db import transaction
 from django.db.models import QuerySet
 from django.db.models.functions import Mod
 from django.utils import timezone
 
-from fleet.models import Scan, ScanLane, Service
-from fleet.scanning.lifecycle import pending
+from fleet.models import Registry, Scan, ScanLane, Service
+from fleet.scanning.lifecycle import ScanOver, lease, pending
 
 BEATS_PER_LEASE = 10
 LONGEST_BEAT_SECONDS = 2.0
@@ -31,19 +31,13 @@ NOBODY = ""
 Counts = Callable[[], dict[str, int]]
 
 
-class ScanOver(Exception):
-    """The scan was cancelled or closed while this worker read for it, or its lane was taken over."""
-
-
-def lease() -> timedelta:
-    """How long a worker may be silent before its work is another's."""
-    return timedelta(seconds=settings.LEASE_SECONDS)
-
-
 def open_lanes(scan: Scan) -> tuple[int, ...]:
     """The numbers of the lanes in which services wait; each has its row from now on."""
-    concurrency = scan.registry.concurrency
-    numbers = sorted({pk % concurrency for pk in pending(scan).values_list("pk", flat=True)})
+    Scan.objects.filter(pk=scan.pk, lane_count=0).update(lane_count=scan.registry.concurrency)
+    scan.refresh_from_db(fields=["lane_count"])
+    if not scan.lane_count:
+        return ()
+    numbers = sorted({pk % scan.lane_count for pk in pending(scan).values_list("pk", flat=True)})
     now = timezone.now()
     rows = [ScanLane(scan=scan, number=number, held_until=now) for number in numbers]
     ScanLane.objects.bulk_create(rows, ignore_conflicts=True)
@@ -51,16 +45,18 @@ def open_lanes(scan: Scan) -> tuple[int, ...]:
 
 
 def next_in(scan: Scan, number: int) -> Service | None:
-    """The first service of a lane that is still to be read."""
-    return pending(scan).annotate(lane=Mod("pk", scan.registry.concurrency)).filter(lane=number).first()
+    """The first service of a lane that is still to be read; those that made the scan pause come after the others."""
+    waiting = pending(scan).annotate(lane=Mod("pk", scan.lane_count or 1)).filter(lane=number)
+    return waiting.exclude(pk__in=scan.postponed.keys()).first() or waiting.first()
 
 
 class Lane:
     """A lane that this worker holds; ``take`` gives one. A context manager that lets it go."""
 
-    def __init__(self, scan: Scan, number: int, holder: str) -> None:
+    def __init__(self, scan: Scan, numbers: Sequence[int], holder: str) -> None:
         self.scan = scan
-        self.number = number
+        self.number = numbers[0]
+        self.numbers = frozenset(numbers)
         self._holder = holder
         self._beat_at = 0.0
         self._beat_seconds = min(LONGEST_BEAT_SECONDS, settings.LEASE_SECONDS / BEATS_PER_LEASE)
@@ -69,14 +65,18 @@ class Lane:
 
     @classmethod
     def take(cls, scan: Scan, *numbers: int) -> Lane | None:
-        """One lane, or several that are read in turn. None when another worker holds them, or the scan has no such lane
-        (any more)."""
-        if not numbers:
-            return None
+        """One lane, or several that are read in turn; those that another worker holds are left to it. None when there
+        is none to hold, or as many workers read the registry, for whatever scan, as it allows."""
         now, holder = timezone.now(), str(uuid.uuid4())
-        free = ScanLane.objects.filter(scan=scan.pk, number__in=numbers, held_until__lte=now)
-        taken = free.update(holder=holder, held_until=now + lease())
-        return cls(scan, numbers[0], holder) if taken else None
+        with transaction.atomic():
+            registry = Registry.objects.select_for_update().get(pk=scan.registry_id)
+            held = ScanLane.objects.filter(scan__registry=registry, held_until__gt=now).exclude(holder=NOBODY)
+            if held.order_by().values("holder").distinct().count() >= registry.concurrency:
+                return None
+            free = ScanLane.objects.filter(scan=scan.pk, number__in=numbers, held_until__lte=now)
+            mine = list(free.values_list("number", flat=True))
+            free.filter(number__in=mine).update(holder=holder, held_until=now + lease())
+        return cls(scan, mine, holder) if mine else None
 
     def __enter__(self) -> Lane:
         return self
@@ -107,6 +107,18 @@ class Lane:
 
 
 _NOTHING = {"tags": 0, "layers": 0, "requests": 0, "received_bytes": 0}
+
+
+def is_waiting(scan: Scan, number: int) -> bool:
+    """Whether nobody holds a lane in which services wait."""
+    free = scan.lanes.filter(number=number, held_until__lte=timezone.now())
+    return free.exists() and next_in(scan, number) is not None
+
+
+def others_wait(scan: Scan) -> bool:
+    """Whether another scan of the registry has a lane that nobody holds: it should get its turn."""
+    free = ScanLane.objects.filter(scan__registry=scan.registry_id, scan__status=Scan.Status.RUNNING)
+    return free.filter(held_until__lte=timezone.now()).exclude(scan=scan.pk).exists()
 
 
 class Watch(Protocol):

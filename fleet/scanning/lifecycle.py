@@ -12,13 +12,14 @@ from __future__ import annotations
 import random
 from datetime import datetime, timedelta
 
+from django.conf import settings
 from django.db import transaction
-from django.db.models import Case, F, QuerySet, Value, When
+from django.db.models import Case, F, Q, QuerySet, Value, When
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from fleet.models import Registry, Scan, ScanError, Service
-from fleet.oci.errors import CutShort, RateLimited, RegistryError, Unreachable, UntrustedCertificate
+from fleet.oci.errors import CutShort, RateLimited, RegistryError, ServerFailure, Unreachable, UntrustedCertificate
 from fleet.scanning import budget
 
 Status = Scan.Status
@@ -31,6 +32,19 @@ LONGEST_WAIT_SECONDS = 3600.0
 # A registry that does not answer is tried this often in a row, for about ten minutes; one that asks us to wait is
 # waited for as long as it asks.
 PATIENCE_PAUSES = 6
+# So often a scan pauses for one service: what happens a third time is the service's own trouble.
+PATIENCE_FOR_A_SERVICE = 2
+GATEWAY_STATUSES = (502, 503, 504)
+GAVE_UP = "{} It was tried {} times in a row; the results so far are kept. Scan again when the registry answers."
+
+
+class ScanOver(Exception):
+    """The scan was cancelled or closed while this worker read for it, or its work was taken over."""
+
+
+def lease() -> timedelta:
+    """How long a worker may be silent before its work is another's."""
+    return timedelta(seconds=settings.LEASE_SECONDS)
 
 
 def start(registry: Registry, trigger: str, service: Service | None = None) -> Scan:
@@ -44,12 +58,13 @@ def start(registry: Registry, trigger: str, service: Service | None = None) -> S
         return active or Scan.objects.create(registry=registry, service=service, trigger=trigger)
 
 
-def begin(scan: Scan, *, again: bool = False) -> bool:
-    """Take a queued scan to running; False when somebody else did, or it is over. ``again`` also takes one that runs:
-    its task came back because the worker that had it is gone."""
+def begin(scan: Scan, *, mark: datetime | None = None) -> bool:
+    """Take a queued scan to running; False when somebody else did, or it is over. One that runs is taken from a worker
+    that was silent for a lease, or by whom ``tend`` told so: ``mark`` is then its ``progress_at``."""
     now = timezone.now()
-    expected = (Status.QUEUED, Status.RUNNING) if again else (Status.QUEUED,)
-    taken = Scan.objects.filter(pk=scan.pk, status__in=expected).update(
+    silent = Q(progress_at__lt=now - lease()) if mark is None else Q(progress_at=mark)
+    free = Q(status=Status.QUEUED) | (Q(status=Status.RUNNING) & silent)
+    taken = Scan.objects.filter(free, pk=scan.pk).update(
         status=Status.RUNNING, started_at=Coalesce("started_at", now), progress_at=now
     )
     scan.refresh_from_db()
@@ -57,8 +72,9 @@ def begin(scan: Scan, *, again: bool = False) -> bool:
 
 
 def touch(scan: Scan) -> None:
-    """Show that a worker is busy with it."""
-    Scan.objects.filter(pk=scan.pk).update(progress_at=timezone.now())
+    """Show that a worker is busy with it. Raises ScanOver when it runs no more."""
+    if not Scan.objects.filter(pk=scan.pk, status=Status.RUNNING).update(progress_at=timezone.now()):
+        raise ScanOver
 
 
 def fail(scan: Scan, message: str) -> None:
@@ -74,30 +90,47 @@ def cancel(scan: Scan) -> bool:
 
 def calls_for_rest(error: RegistryError) -> bool:
     """Whether the registry itself, not one thing in it, cannot be asked for the moment."""
+    if isinstance(error, ServerFailure):
+        return error.status in GATEWAY_STATUSES
     return isinstance(error, RateLimited | Unreachable) and not isinstance(error, UntrustedCertificate | CutShort)
 
 
-def pause(scan: Scan, error: RegistryError) -> bool:
-    """Let a running scan rest until its registry can be asked again; False when it has rested so often for the same
-    that it is better to record the error and go on."""
-    if not isinstance(error, RateLimited) and scan.pauses >= PATIENCE_PAUSES:
-        return False
-    resume_at = timezone.now() + timedelta(seconds=_wait_seconds(error, scan.pauses))
-    Scan.objects.filter(pk=scan.pk, status=Status.RUNNING).update(
-        status=Status.PAUSED,
-        resume_at=resume_at,
-        pauses=F("pauses") + 1,
-        message=f"Paused: {error} The scan goes on by itself.",
-    )
-    if isinstance(error, RateLimited):
+def pause(scan: Scan, error: RegistryError, service: Service | None = None) -> bool:
+    """Let a running scan rest until its registry can be asked again, and read the service that met the error after the
+    others; False when the scan has rested for that service so often that its error is better recorded. A registry that
+    was silent for too long ends the scan."""
+    with transaction.atomic():
+        locked = Scan.objects.select_for_update().get(pk=scan.pk)
+        if service is not None and not _postpone(locked, service):
+            return False
+        resume_at = timezone.now() + timedelta(seconds=_wait_seconds(error, locked.pauses))
+        gave_up = not isinstance(error, RateLimited) and locked.pauses >= PATIENCE_PAUSES
+        if locked.status == Status.RUNNING and not gave_up:
+            locked.status, locked.resume_at, locked.pauses = Status.PAUSED, resume_at, locked.pauses + 1
+            locked.message = f"Paused: {error} The scan goes on by itself."
+            locked.save(update_fields=["status", "resume_at", "pauses", "message", "postponed"])
+    if gave_up:
+        fail(scan, GAVE_UP.format(error, locked.pauses))
+    elif isinstance(error, RateLimited):
         _rest(scan.registry_id, resume_at)
     scan.refresh_from_db()
     return True
 
 
+def _postpone(scan: Scan, service: Service) -> bool:
+    """Count that the service made its scan pause; False when it did so too often."""
+    key = str(service.pk)
+    count = scan.postponed.get(key, 0)
+    if count >= PATIENCE_FOR_A_SERVICE:
+        return False
+    scan.postponed = {**scan.postponed, key: count + 1}
+    return True
+
+
 def wake(registry: Registry) -> None:
     """Stop leaving a registry alone: it is another one since its URL was changed."""
-    budget.rest(registry.pk, 0.001)
+    budget.wake(registry.pk)
+    registry.scans.filter(status=Status.PAUSED).update(resume_at=timezone.now())
 
 
 def resume(scan: Scan) -> bool:
@@ -154,7 +187,7 @@ def _close(scan: Scan, status: str, message: str) -> bool:
 
 def _wait_seconds(error: RegistryError, pauses: int) -> float:
     """What the registry asked for, else longer each time; with a little jitter, so that scans do not come in a row."""
-    asked = error.retry_after_seconds if isinstance(error, RateLimited) else None
+    asked = error.retry_after_seconds if isinstance(error, RateLimited | ServerFailure) else None
     if asked is not None:
         return asked + random.uniform(0, min(5.0, 0.1 * asked))  # noqa: S311
     first = LIMITED_WAIT_SECONDS if isinstance(error, RateLimited) else SILENT_WAIT_SECONDS
@@ -162,8 +195,9 @@ def _wait_seconds(error: RegistryError, pauses: int) -> float:
 
 
 def _rest(registry_id: int, until: datetime) -> None:
-    """Every worker leaves the registry alone, not only this scan."""
-    Registry.objects.filter(pk=registry_id).update(resting_until=until)
+    """Every worker leaves the registry alone, not only this scan. A shorter wait does not cut a longer one short."""
+    earlier = Q(resting_until__isnull=True) | Q(resting_until__lt=until)
+    Registry.objects.filter(earlier, pk=registry_id).update(resting_until=until)
     budget.rest(registry_id, (until - timezone.now()).total_seconds())
 
 

@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import replace
 
+from django.db import InterfaceError, OperationalError
+
 from fleet import snapshots
 from fleet.image.loading import LoadedImage, ResolvedImage
 from fleet.models import Scan, Service
@@ -18,14 +20,16 @@ from fleet.oci.sources.source import Source
 from fleet.scanning import budget
 from fleet.scanning.connection import connect
 from fleet.scanning.judging import attested, is_judged, judge, recall, weigh
-from fleet.scanning.lanes import Lane, ScanOver, Unwatched, Watch, next_in, watched_by
+from fleet.scanning.lanes import Lane, Unwatched, Watch, next_in, watched_by
 from fleet.scanning.layers import LayerReader
-from fleet.scanning.lifecycle import calls_for_rest, pause
+from fleet.scanning.lifecycle import ScanOver, calls_for_rest, pause
 from fleet.scanning.reading import Selection, Sighting, sight, survey
 from fleet.snapshots import Judgement, Record, Remark
 
 log = logging.getLogger(__name__)
 
+# It says nothing of the service: its task is tried again.
+DATABASE_GONE = (OperationalError, InterfaceError)
 NO_TAGS = "{} holds no tag that counts as a release. Push one, or check the registry's tag pattern."
 
 
@@ -41,7 +45,10 @@ def read_lane(scan: Scan, lane: Lane, may_go_on: Callable[[], bool]) -> bool:
         return snapshots.write(scan, service, Record(remarks=(Remark(str(error)),), failed=True))
     with closing(endpoint):
         while service is not None:
-            scan_service(scan, service, endpoint, lane)
+            try:
+                scan_service(scan, service, endpoint, lane)
+            except ScanOver:
+                return False
             scan.refresh_from_db()
             if scan.status != Scan.Status.RUNNING:
                 return False
@@ -53,7 +60,7 @@ def read_lane(scan: Scan, lane: Lane, may_go_on: Callable[[], bool]) -> bool:
 
 def scan_service(scan: Scan, service: Service, endpoint: Endpoint | None = None, watch: Watch | None = None) -> bool:
     """Read one service and write what it showed, errors too; False when it is not done by that: this scan had done it
-    before, is over, or has to rest.
+    before, is over, or has to rest. Raises ScanOver when it ended meanwhile.
 
     Whatever else happens here counts as done: a service that cannot be read must not hold up its scan.
     """
@@ -67,12 +74,13 @@ def scan_service(scan: Scan, service: Service, endpoint: Endpoint | None = None,
     try:
         record = reading.run()
     except ScanOver:
-        return False
+        snapshots.count_traffic(scan, *reading.traffic())
+        raise
     finally:
         budget.note_limit(service.registry_id)
         if endpoint is None:
             opened.close()
-    if reading.interrupted and pause(scan, reading.interrupted):
+    if reading.interrupted and pause(scan, reading.interrupted, service):
         _write(scan, service, replace(record, complete=False, newest=None, judgement=None, remarks=()))
         return False
     return _write(scan, service, record)
@@ -82,6 +90,8 @@ def _write(scan: Scan, service: Service, record: Record) -> bool:
     """A record that cannot be stored is rolled back whole; what remains is that it happened."""
     try:
         return snapshots.write(scan, service, record)
+    except DATABASE_GONE:
+        raise
     except Exception as error:  # SQLite's driver raises OverflowError for a number that no column holds
         remark = _unexpected(service, error)
         return snapshots.write(scan, service, Record(remarks=(remark,), failed=True, requests=record.requests))
@@ -118,26 +128,29 @@ class _Reading:
 
     def counts(self) -> dict[str, int]:
         """What was done so far, for those who watch."""
-        return {"tags": self.tags, "layers": self.reader.indexed if self.reader else 0, **self._traffic()}
+        requests, received_bytes = self.traffic()
+        layers = self.reader.indexed if self.reader else 0
+        return {"tags": self.tags, "layers": layers, "requests": requests, "received_bytes": received_bytes}
 
     def run(self) -> Record:
-        """Raises ScanOver alone."""
+        """Raises ScanOver, and what the database raises when it is gone."""
         self.watch.reads(self.service, self.counts)
         with watched_by(self.watch):
             record = self._read()
-        traffic = self._traffic()
-        return replace(record, requests=traffic["requests"], received_bytes=traffic["received_bytes"])
+        requests, received_bytes = self.traffic()
+        return replace(record, requests=requests, received_bytes=received_bytes)
 
-    def _traffic(self) -> dict[str, int]:
+    def traffic(self) -> tuple[int, int]:
+        """Requests and bytes of this service."""
         stats, (requests, received_bytes) = self.endpoint.stats, self._before
-        return {"requests": stats.requests - requests, "received_bytes": stats.received_bytes - received_bytes}
+        return stats.requests - requests, stats.received_bytes - received_bytes
 
     def _read(self) -> Record:
         try:
             selection = survey(self.service, self.endpoint)
             with closing(self.endpoint.source(self.service.repository)) as source:
                 return self._read_tags(_Watched(source, self), selection)
-        except ScanOver:
+        except (ScanOver, *DATABASE_GONE):
             raise
         except RegistryError as error:
             if calls_for_rest(error):
@@ -187,7 +200,7 @@ class _Reading:
         try:
             image = weighed.get(newest.digest) or weigh(newest.image, reader)
             return judge(self.service, attested(newest, image, reader.source))
-        except ScanOver:
+        except (ScanOver, *DATABASE_GONE):
             raise
         except RegistryError as error:
             self._note(sighting, newest.tag, error)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from fleet.models import PushedRepository, Registry, Scan, Service
-from fleet.scanning.discovery import is_selected
+from django.utils import timezone
+
+from fleet.models import PushedRepository, Registry, Scan, ScanLane, Service
+from fleet.scanning.discovery import is_selected, welcome_back
 
 
 def take_pushed(registry: Registry) -> Iterator[Service]:
@@ -14,7 +16,7 @@ def take_pushed(registry: Registry) -> Iterator[Service]:
     seen the tags before the push."""
     for pushed in PushedRepository.objects.filter(registry=registry):
         service = _service(registry, pushed.repository)
-        if service and Scan.objects.filter(service=service, status=Scan.Status.RUNNING).exists():
+        if service and _is_being_read(service):
             continue
         # Before it is read: what is pushed from here on is a new row.
         pushed.delete()
@@ -29,5 +31,11 @@ def _service(registry: Registry, repository: str) -> Service | None:
         registry=registry, repository=repository, platform=registry.platform, defaults={"gone_at": None}
     )
     if service.gone_at is not None:
-        Service.objects.filter(pk=service.pk).update(gone_at=None)
+        welcome_back(service)
     return service
+
+
+def _is_being_read(service: Service) -> bool:
+    alone = Scan.objects.filter(service=service, status=Scan.Status.RUNNING)
+    among_others = ScanLane.objects.filter(service=service, held_until__gt=timezone.now())
+    return alone.exists() or among_others.exists()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
@@ -26,6 +26,7 @@ REFUSED_BESIDE = 50
 
 # So many HEADs of one service are under way at a time.
 ASKERS = 4
+WAIT_SECONDS = 1.0
 
 Skipped = dict[str, list[str]]
 
@@ -114,6 +115,7 @@ def _listed(service: Service, endpoint: Endpoint, before: Mapping[str, Snapshot]
     released: set[str] = set()
     try:
         for tag in endpoint.tags(service.repository):
+            beat()
             if tag in before:
                 held.add(tag)
             if matches(tag):
@@ -194,6 +196,13 @@ class _Looking:
             return {}
         return {tag: pool.submit(self.source.head, tag) for tag in self.selection.tags[1:] if not self.is_new(tag)}
 
+    def answer(self, tag: str) -> Descriptor:
+        """What came of asking ahead. It may have to wait for its turn in the registry's budget."""
+        while not self.heads[tag].done():
+            wait([self.heads[tag]], timeout=WAIT_SECONDS)
+            beat()
+        return self.heads[tag].result()
+
     def is_new(self, tag: str) -> bool:
         return tag not in self.selection.before and tag not in self.service.skipped
 
@@ -206,7 +215,7 @@ class _Looking:
             return True
         digest = ""
         try:
-            digest = self.heads[tag].result().digest if tag in self.heads else self.source.head(tag).digest
+            digest = (self.answer(tag) if tag in self.heads else self.source.head(tag)).digest
             self.note(tag, self.read(tag, digest))
         except RegistryError as error:
             self.refused += is_new

@@ -14,8 +14,8 @@ from fleet.models import Scan, Service
 from fleet.oci.errors import RegistryError
 from fleet.scanning.connection import connect
 from fleet.scanning.discovery import discover
-from fleet.scanning.lanes import Counts, Lane, ScanOver, open_lanes
-from fleet.scanning.lifecycle import begin, fail, finish, resume
+from fleet.scanning.lanes import Counts, Lane, open_lanes
+from fleet.scanning.lifecycle import ScanOver, begin, fail, finish, resume
 from fleet.scanning.one_service import scan_service
 
 INTERRUPTED = "The scan was interrupted. Its results so far are kept; scan again."
@@ -45,7 +45,8 @@ def run_scan(scan: Scan, show: Show = lambda progress: None) -> Scan:
     """Run a queued scan to its end and give its final row; ``show`` hears how it goes on, several times a second. A
     scan that another process runs is left to it, a pause that is long is left to the workers."""
     due = scan.status == Scan.Status.PAUSED and scan.resume_at is not None and scan.resume_at <= timezone.now()
-    if not begin(scan, again=due and resume(scan)):
+    resumed = due and resume(scan)
+    if not begin(scan, mark=scan.progress_at if resumed else None):
         return scan
     try:
         with closing(connect(scan.registry)) as endpoint:
@@ -53,7 +54,8 @@ def run_scan(scan: Scan, show: Show = lambda progress: None) -> Scan:
             lane = Lane.take(scan, *open_lanes(scan)) if keys else None
             if lane:
                 with lane:
-                    _read_all(scan, keys, _Shown(scan, lane, show))
+                    mine = tuple(key for key in keys if key % scan.lane_count in lane.numbers)
+                    _read_all(scan, mine, _Shown(scan, lane, show))
     except ScanOver:
         scan.refresh_from_db()
     except RegistryError as error:

@@ -4,7 +4,7 @@ from fleet.snapshots.images import store_layers
 from fleet.snapshots.policies import apply_policies
 from fleet.snapshots.records import Judgement, Obstacle, Record, Remark, SeenTag
 from fleet.snapshots.text import storable
-from fleet.snapshots.writing import write, write_judgement
+from fleet.snapshots.writing import count_traffic, write, write_judgement
 
 __all__ = [
     "Judgement",
@@ -13,6 +13,7 @@ __all__ = [
     "Remark",
     "SeenTag",
     "apply_policies",
+    "count_traffic",
     "storable",
     "store_layers",
     "write",

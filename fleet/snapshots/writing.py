@@ -61,13 +61,14 @@ def _write_whole(scan: Scan, service: Service, record: Record) -> None:
     changed = added > 0
     if not record.failed and record.gone is not None:
         changed |= _write_gone(latest, record.gone)
-    if record.judgement:
+    overtaken = _is_overtaken(record, latest)
+    if record.judgement and not overtaken:
         _write_judgement(service, record.judgement)
         changed = True
-    if record.newest:
+    if record.newest and not overtaken:
         changed |= _write_owner(service, labels)
         write_columns(service, latest, record.newest.tag, changed=changed)
-    elif record.gone and not record.failed:
+    elif record.gone and not record.newest and not record.failed:
         let_go(service, latest, record.gone)
     _write_remarks(scan, service, record)
     _count(scan, record, added)
@@ -77,6 +78,12 @@ def _write_part(scan: Scan, service: Service, record: Record) -> None:
     Service.objects.filter(pk=service.pk).update(skipped={**service.skipped, **record.skipped})
     _, added = _write_tags(service, record)
     _count(scan, record, added)
+
+
+def count_traffic(scan: Scan, requests: int, received_bytes: int) -> None:
+    """What was asked for a service of which nothing is written: its scan ended meanwhile."""
+    counts = {"requests": F("requests") + requests, "received_bytes": F("received_bytes") + received_bytes}
+    Scan.objects.filter(pk=scan.pk).update(**counts)
 
 
 def write_judgement(service: Service, judgement: Judgement) -> bool:
@@ -116,11 +123,11 @@ def _unless_under_way(scan: Scan) -> Case:
 def _write_tags(service: Service, record: Record) -> tuple[Mapping[str, Snapshot], int]:
     """Snapshots of the tags that moved, in the order of their dates. Gives the newest of each tag, and how many were
     added. What was stored when the tags were read still holds where none moved; else another scan may have written
-    the same meanwhile."""
+    the same meanwhile, or what it read later: a tag that it moved stays where it put it."""
     latest = record.before
     if latest is None or any(_moved(record, latest)):
         latest = Snapshot.objects.latest_by_tag(service.pk)
-    moved = list(_moved(record, latest))
+    moved = [seen for seen in _moved(record, latest) if _as_read(record, latest, seen.tag)]
     if not moved:
         return latest, 0
     fresh = [seen.image for seen in moved if isinstance(seen.image, ResolvedImage)]
@@ -134,6 +141,20 @@ def _write_tags(service: Service, record: Record) -> tuple[Mapping[str, Snapshot
 
 def _moved(record: Record, latest: Mapping[str, Snapshot]) -> Iterator[SeenTag]:
     return (seen for seen in record.tags if seen.tag not in latest or latest[seen.tag].head_digest != seen.head_digest)
+
+
+def _as_read(record: Record, latest: Mapping[str, Snapshot], tag: str) -> bool:
+    """Whether nobody wrote of a tag since it was read for this record."""
+    if record.before is None:
+        return True
+    before, now = record.before.get(tag), latest.get(tag)
+    return (before and before.pk) == (now and now.pk)
+
+
+def _is_overtaken(record: Record, latest: Mapping[str, Snapshot]) -> bool:
+    """Whether another scan read the newest tag later than this one and found another image there."""
+    newest = record.newest
+    return newest is not None and latest[newest.tag].head_digest != newest.head_digest
 
 
 def _write_gone(latest: Mapping[str, Snapshot], gone: frozenset[str]) -> bool:

@@ -62,10 +62,11 @@ class TestLifecycle:
 
     def test_a_scan_that_comes_back_before_it_began_starts_now(self, registry: Registry) -> None:
         queued = scanning.start(registry, Scan.Trigger.PAGE)
-        assert scanning.begin(queued, again=True)
+        assert scanning.begin(queued)
         began = queued.started_at
         assert began is not None
-        assert scanning.begin(queued, again=True)
+        assert not scanning.begin(queued), "its worker was busy a moment ago"
+        assert scanning.begin(queued, mark=queued.progress_at)
         assert queued.started_at == began
 
     def test_a_fault_of_ours_in_the_listing_closes_the_scan(
