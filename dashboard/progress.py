@@ -49,6 +49,11 @@ class Progress:
     seconds_left: float | None
 
 
+def services_of(scan: Counted) -> int:
+    """How many services a scan has, as far as is known: one that came after the listing is done uncounted."""
+    return max(scan.services, scan.services_done)
+
+
 def progress_of(scan: Counted, lanes: Iterable[Reading], now: datetime) -> Progress:
     """The scan's counts and those of its lanes, and what follows from them. Time is counted until the scan ended, or
     came to rest; rests that are over are not known apart, so that the rate after one is too low rather than too

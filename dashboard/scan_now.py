@@ -7,6 +7,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest
 from django.template.defaultfilters import pluralize
 
+from dashboard.progress import services_of
 from fleet import scanning, tasks
 from fleet.models import Registry, Scan, Service
 
@@ -39,7 +40,8 @@ def cancel(request: HttpRequest, scan: Scan) -> None:
         messages.info(request, f"Scan {scan.pk} was over already.")
         return
     if scan.services_done:
-        done = f"{scan.services_done} of {scan.services} service{pluralize(scan.services)}"
+        total = services_of(scan)
+        done = f"{scan.services_done} of {total} service{pluralize(total)}"
         kept = f"The results of {done} are kept; the next scan reads the rest."
     else:
         kept = "It had finished no service; what was known before is kept."

@@ -108,6 +108,18 @@ def said(answer: Any) -> str:
     return "\n".join(str(message) for message in get_messages(answer.wsgi_request))
 
 
+def test_beats_own_interval_is_no_schedule_to_choose_and_shared_ones_are_not_deleted_here(admin_client: Client) -> None:
+    own = IntervalSchedule.objects.create(every=15, period="seconds")
+    PeriodicTask.objects.create(name="tend", task="fleet.tasks.tend", interval=own)
+    hourly = IntervalSchedule.objects.create(every=1, period="hours")
+    page = admin_client.get("/admin/fleet/registry/add/")
+    field = page.context["adminform"].form.fields["interval"]
+    assert list(field.queryset) == [hourly]
+    assert not field.widget.can_delete_related
+    assert not field.widget.can_change_related
+    assert field.widget.can_add_related
+
+
 class TestSecret:
     def test_it_is_kept_and_never_shown(self, admin_client: Client) -> None:
         registry = add(admin_client, "https://registry.example.com")
@@ -203,10 +215,50 @@ class TestSecret:
         gitlab = {"listing": "gitlab", "listing_scope": "https://gitlab.example.com platform"}
         registry = add(admin_client, "https://registry.example.com", **gitlab)
         elsewhere = {**gitlab, "listing_scope": "https://evil.example.com platform"}
-        assert "URL changed" in errors(change(admin_client, registry, secret="", **elsewhere))
+        assert "another API" in errors(change(admin_client, registry, secret="", **elsewhere))
         narrower = {**gitlab, "listing_scope": "https://gitlab.example.com platform/backend"}
         assert change(admin_client, registry, secret="", **narrower).status_code == 302
         assert change(admin_client, registry, secret="again", **elsewhere).status_code == 302
+
+    @pytest.mark.parametrize(
+        ("url", "listing", "scope"),
+        [
+            ("https://ghcr.io", "github", "acme"),
+            ("https://registry.gitlab.com", "gitlab", "platform"),
+            ("https://europe-west1-docker.pkg.dev", "google", "acme-images"),
+        ],
+    )
+    def test_a_listing_alone_brings_it_to_no_other_host(
+        self, admin_client: Client, url: str, listing: str, scope: str
+    ) -> None:
+        certificate, key = pair()
+        registry = add(admin_client, url, client_certificate=certificate, client_key=key)
+        changes = {"listing": listing, "listing_scope": scope, "client_certificate": certificate}
+        answer = change(admin_client, registry, secret="", **changes)
+        assert list(answer.context["adminform"].form.errors) == ["secret"]
+        assert "another API" in errors(answer)
+        registry.refresh_from_db()
+        assert registry.listing == "catalog"
+        assert change(admin_client, registry, secret="again", **changes).status_code == 302
+        # It was entered for this listing: what else changes is none of its business.
+        assert change(admin_client, registry, secret="", include="acme*", **changes).status_code == 302
+        registry.refresh_from_db()
+        assert (registry.secret, registry.client_key.strip()) == ("again", key.strip())
+
+    @pytest.mark.parametrize(("listing", "scope"), [("harbor", "library"), ("gitlab", "platform"), ("names", "")])
+    def test_a_listing_of_the_registrys_own_host_keeps_it(self, admin_client: Client, listing: str, scope: str) -> None:
+        registry = add(admin_client, "https://code.example.com:5050")
+        changes = {"listing": listing, "listing_scope": scope, "include": "team/app"}
+        assert change(admin_client, registry, secret="", **changes).status_code == 302
+        registry.refresh_from_db()
+        assert registry.secret == SECRET
+
+    def test_a_listing_elsewhere_needs_none_where_it_is_forgotten(self, admin_client: Client) -> None:
+        registry = add(admin_client, "https://ghcr.io")
+        github = {"listing": "github", "listing_scope": "acme", "username": ""}
+        assert change(admin_client, registry, secret="", forget_secret="on", **github).status_code == 302
+        registry.refresh_from_db()
+        assert registry.secret == ""
 
     def test_one_that_no_key_opens_must_be_entered_again(self, admin_client: Client, settings) -> None:
         registry = add(admin_client, "https://registry.example.com")

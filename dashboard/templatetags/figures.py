@@ -12,8 +12,8 @@ from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from dashboard import charts, wording
-from fleet.models import Service
+from dashboard import charts, progress, wording
+from fleet.models import Scan, Service
 
 register = template.Library()
 
@@ -94,6 +94,11 @@ def moment(when: datetime) -> SafeString:
     day = "" if local.date() == now.date() else f"on {date_format(local, 'j M')} "
     ahead = wording.ahead((local - now).total_seconds())
     return format_html('{}at <time datetime="{}">{}</time>, {}', day, local.isoformat(), f"{local:%H:%M}", ahead)
+
+
+@register.filter
+def services_of(scan: Scan) -> int:
+    return progress.services_of(scan)
 
 
 @register.filter

@@ -11,6 +11,7 @@ from django.db.models import OuterRef, QuerySet, Subquery
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, path, reverse
 from django.views.decorators.http import require_POST
+from django_celery_beat.models import IntervalSchedule, PeriodicTask
 
 from fleet import scanning, tasks
 from fleet.admin.registry_form import FIELDSETS, SECRET_FIELDS, SECRETS, RegistryForm
@@ -21,6 +22,9 @@ from fleet.schedule import remove_schedule, sync_schedule
 
 # What a registry said of its own limits holds for the URL it was reached at.
 SAID_BY_REGISTRY = ("limit_requests", "limit_remaining", "limit_window_seconds", "limit_seen_at", "resting_until")
+
+SHARED = ("crontab", "interval")
+HOUSEKEEPING = ("fleet.tasks.tend",)
 
 
 @admin.register(Registry)
@@ -52,6 +56,20 @@ class RegistryAdmin(admin.ModelAdmin):
     def last_scan(self, registry: Registry) -> str:
         status = getattr(registry, "last_status", None)
         return Scan.Status(status).label if status else "never"
+
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        """Schedules are shared: what is changed or deleted beside one registry is changed for all, and for beat's own
+        housekeeping."""
+        field = super().formfield_for_dbfield(db_field, request, **kwargs)
+        if db_field.name in SHARED and field is not None:
+            field.widget.can_change_related = field.widget.can_delete_related = False
+        return field
+
+    def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        if db_field.name == "interval":
+            housekeeping = PeriodicTask.objects.filter(task__in=HOUSEKEEPING, interval__isnull=False)
+            kwargs["queryset"] = IntervalSchedule.objects.exclude(pk__in=housekeeping.values("interval"))
+        return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
     def save_model(self, request: HttpRequest, obj: Registry, form: Any, change: bool) -> None:
         if "url" in form.changed_data:

@@ -49,9 +49,17 @@ def check_url(kind: str, url: str, *, plain_http: bool) -> None:
     registry_origins(url, plain_http=plain_http)
 
 
-def api_url(scope: str) -> str:
-    """The URL of the provider's API that a scope may begin with: the login is sent there too."""
-    return scope.strip().partition(" ")[0] if "://" in scope else ""
+def other_api(values: Values) -> str:
+    """Where else than to the registry itself its login is sent, to list the repositories: the URL of an API that the
+    scope begins with, or the provider whose API is on a host of its own. Empty for nowhere."""
+    listing, scope = values.get("listing"), (values.get("listing_scope") or "").strip()
+    if listing not in PROVIDERS:
+        return ""
+    if "://" in scope:
+        return str(scope.partition(" ")[0])
+    # Without a URL Harbor's API is the registry's own, and so is GitLab's but for gitlab.com. ECR's gets signatures.
+    gitlab_com = listing == Listing.GITLAB and _host(values) == "registry.gitlab.com"
+    return str(listing) if gitlab_com or listing in (Listing.GITHUB, Listing.GOOGLE) else ""
 
 
 def sentence_of(check: Callable[..., Any], *arguments: Any) -> str:

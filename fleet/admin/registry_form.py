@@ -9,7 +9,7 @@ from django import forms
 
 from fleet.admin.kept_secret import BlankTextarea, KeptSecret
 from fleet.admin.pem import check_certificates
-from fleet.admin.registry_checks import api_url, mistakes, sentence_of
+from fleet.admin.registry_checks import mistakes, other_api, sentence_of
 from fleet.dockerfile.bases import parse_mirrors
 from fleet.models import Registry
 from fleet.oci.manifest import Platform
@@ -22,6 +22,11 @@ SECRETS = (
     KeptSecret("push_secret", "forget_push_secret", bound_to_url=False),
 )
 PUSH_SECRET_BYTES = 32
+# A client key needs no such care: it identifies us to the registry itself alone.
+OTHER_API = (
+    "This listing sends it to another API: enter it again, or forget it, so that it never serves a host it was not "
+    "entered for."
+)
 FIELDSETS: Any = (
     (None, {"fields": ("name", "kind", "url", "enabled")}),
     (
@@ -144,7 +149,7 @@ class RegistryForm(forms.ModelForm):
         super().__init__(*args, **kwargs)
         self.stored = {each.field: each.prepare(self) for each in SECRETS}
         self.stored_url: str = self.instance.url
-        self.stored_api = api_url(self.instance.listing_scope)
+        self.stored_api = other_api(vars(self.instance))
         self.made_push_secret = ""
 
     def clean_platform(self) -> str:
@@ -170,22 +175,19 @@ class RegistryForm(forms.ModelForm):
     def clean(self) -> dict[str, Any]:
         super().clean()
         values = self.cleaned_data
-        moved = self._goes_elsewhere()
+        moved = values.get("url", self.stored_url) != self.stored_url
+        entered = bool(values.get("secret"))
         for each in SECRETS:
             kept = each.cleaned(self, stored=self.stored[each.field], moved=moved)
             if each.field not in self.errors:
                 values[each.field] = kept
+        if values.get("secret") and not entered and other_api(values) not in ("", self.stored_api):
+            self.add_error("secret", OTHER_API)
         if values.get("generate_push_secret"):
             self._make_push_secret()
         for field, sentence in list(mistakes(values)):
             self.add_error(field, sentence)
         return values
-
-    def _goes_elsewhere(self) -> bool:
-        """Whether what is stored would be sent where it was not entered for: to another registry, or to another API
-        of its provider."""
-        api = api_url(self.cleaned_data.get("listing_scope") or "")
-        return self.cleaned_data.get("url", self.stored_url) != self.stored_url or api not in ("", self.stored_api)
 
     def _make_push_secret(self) -> None:
         if "push_secret" in self.errors or self.data.get(self.add_prefix("push_secret")):

@@ -6,7 +6,7 @@ request is made beyond what the caller asks for: an unchanged tag costs one HEAD
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from types import MappingProxyType
@@ -102,17 +102,23 @@ class RegistryClient:
     def repositories(self) -> Iterator[str]:
         """Every repository that the catalog lists. Many registries have none, or want an administrator for it."""
         try:
-            yield from filter(is_repository, self._names("/v2/_catalog", "repositories", CATALOG_SCOPE, "catalog"))
+            whole = yield from self._names("/v2/_catalog", "repositories", CATALOG_SCOPE, "catalog", is_repository)
         except (NotFound, Unauthorized) as error:
             raise type(error)(
                 f"{self.name} does not list its repositories for this login. "
                 "Check the login, or name the repositories instead."
             ) from error
+        if not whole:
+            raise TooLarge(f"{self.name} lists more repositories than can be read. Name what matters instead.")
 
     def tags(self, repository: str) -> Iterator[str]:
-        """Every tag of a repository, in the registry's order; none when it is empty."""
+        """The tags of a repository, in the registry's order; none when it is empty.
+
+        All of them up to the limits, where they end without an error: there are repositories with a million, and no
+        way to ask for the newest.
+        """
         path = f"/v2/{_checked(repository)}/tags/list"
-        yield from filter(is_tag, self._names(path, "tags", _pull(repository), repository))
+        yield from self._names(path, "tags", _pull(repository), repository, is_tag)
 
     def head(self, repository: str, reference: str) -> Descriptor:
         """What a tag or digest points to, by one HEAD. The digest is the registry's word until it is fetched by it."""
@@ -200,23 +206,26 @@ class RegistryClient:
     def close(self) -> None:
         self._transport.close()
 
-    def _names(self, path: str, field: str, scope: str, subject: str) -> Iterator[str]:
-        """Follows the pages of a list, as many as the limits allow. A name that comes twice is passed on once."""
+    def _names(
+        self, path: str, field: str, scope: str, subject: str, is_name: Callable[[str], bool]
+    ) -> Generator[str, None, bool]:
+        """Follows the pages of a list, as far as the limits allow, and gives whether that was to its end. A name that
+        comes twice is passed on once."""
         seen: set[str] = set()
-        page, count = f"{path}?n={PAGE_NAMES}", 0
+        page = f"{path}?n={PAGE_NAMES}"
         for position in range(self._limits.pages):
             question = partial(self._page, page, path if position == 0 else page, field, scope, subject)
             names, following = self._patiently(question)
-            count += len(names)
-            if count > self._limits.names:
-                break
-            fresh = [name for name in dict.fromkeys(names) if name not in seen]
-            seen.update(fresh)
-            yield from fresh
+            fresh = [name for name in dict.fromkeys(names) if name not in seen and is_name(name)]
+            room = self._limits.names - len(seen)
+            seen.update(fresh[:room])
+            yield from fresh[:room]
+            if len(fresh) > room:
+                return False
             if following is None:
-                return
+                return True
             page = following
-        raise TooLarge(f"{self.name} lists more {field} for {subject} than can be read. Name what matters instead.")
+        return False
 
     def _page(
         self, page: str, fallback: str, field: str, scope: str, subject: str

@@ -5,6 +5,7 @@
     ├── Unreachable           no answer: DNS, refused, TLS, timeout          (temporary)
     │   ├── UntrustedCertificate
     │   ├── TimedOut          an answer that took longer than we listen
+    │   ├── UnknownHost       a name without an address
     │   └── CutShort          an answer that ended before its end
     ├── Unauthorized          the login was refused or is missing
     ├── NotFound              no such repository, tag, manifest or blob
@@ -36,6 +37,10 @@ class Unreachable(RegistryError):
 
 class UntrustedCertificate(Unreachable):
     """TLS is spoken, but by someone we cannot vouch for: no reason to try without it."""
+
+
+class UnknownHost(Unreachable):
+    """DNS was asked, by itself more than once: asking again at once says the same."""
 
 
 class TimedOut(Unreachable):

@@ -28,6 +28,7 @@ from fleet.oci.errors import (
     ServerFailure,
     TimedOut,
     Unauthorized,
+    UnknownHost,
     Unreachable,
     UntrustedCertificate,
 )
@@ -55,7 +56,7 @@ def connection_failure(origin: Origin, error: Exception) -> Unreachable | Unauth
     """The sentence for a connection that did not come about or broke off; Unauthorized: for want of a certificate."""
     where = shown(origin.netloc)
     if isinstance(error, NameResolutionError):
-        return Unreachable(f"The name {shown(origin.host)} cannot be resolved. Check the URL and the DNS.")
+        return UnknownHost(f"The name {shown(origin.host)} cannot be resolved. Check the URL and the DNS.")
     if isinstance(error, ConnectTimeoutError) and not isinstance(error, NewConnectionError):
         return TimedOut(f"{where} does not accept a connection in time. Check the URL and the firewall.")
     if isinstance(error, NewConnectionError):

@@ -29,16 +29,6 @@ class Pace(Protocol):
         ...
 
 
-class FreePace:
-    """As fast as the registry answers."""
-
-    def admit(self) -> None:
-        """Every request may be sent at once."""
-
-    def heard(self, status: int, headers: Mapping[str, str]) -> None:
-        """Nothing is made of it."""
-
-
 class AdmittedOnly:
     """A registry's pace for its provider's API: asked as often, but what the API says of its limits is its own."""
 

@@ -12,7 +12,15 @@ from random import SystemRandom
 from typing import TypeVar
 
 from fleet.oci.answer import Limits
-from fleet.oci.errors import RateLimited, RegistryError, ServerFailure, TimedOut, Unreachable, UntrustedCertificate
+from fleet.oci.errors import (
+    RateLimited,
+    RegistryError,
+    ServerFailure,
+    TimedOut,
+    UnknownHost,
+    Unreachable,
+    UntrustedCertificate,
+)
 
 _T = TypeVar("_T")
 _PASSING_STATUSES = (500, 502, 503, 504)
@@ -44,7 +52,7 @@ def wait_before_next(failure: RegistryError, failures: int, limits: Limits) -> f
             return None
         if failure.retry_after_seconds is not None:
             return _as_asked(failure.retry_after_seconds, failures, limits)
-    elif not isinstance(failure, Unreachable) or isinstance(failure, TimedOut | UntrustedCertificate):
+    elif not isinstance(failure, Unreachable) or isinstance(failure, TimedOut | UnknownHost | UntrustedCertificate):
         return None
     return backoff(failures, limits)
 

@@ -10,7 +10,7 @@ import socket
 from enum import Enum, auto
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
-from fleet.oci.errors import InvalidResponse, Unreachable
+from fleet.oci.errors import InvalidResponse, UnknownHost
 from fleet.oci.origin import Origin
 from fleet.oci.wording import shown
 
@@ -61,7 +61,7 @@ def resolve(origin: Origin) -> tuple[str, ...]:
     try:
         found = socket.getaddrinfo(origin.host, origin.port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError):
-        raise Unreachable(f"The name {shown(origin.host)} cannot be resolved. Check the URL and the DNS.") from None
+        raise UnknownHost(f"The name {shown(origin.host)} cannot be resolved. Check the URL and the DNS.") from None
     return tuple(dict.fromkeys(str(entry[4][0]) for entry in found))[:4]
 
 

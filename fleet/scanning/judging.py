@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import time
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager, suppress
 from dataclasses import replace
 from functools import lru_cache, partial
 
 from fleet.analysis.analyse import RULESET, analyse
 from fleet.analysis.findings import Analysis
 from fleet.analysis.redaction import redact
-from fleet.dockerfile.bases import Bases, RegistryBases, parse_mirrors
+from fleet.dockerfile.bases import Bases, DockerfileBases, Opener, RegistryBases, parse_mirrors, unpinned_notes
 from fleet.dockerfile.parse import InvalidDockerfile
 from fleet.dockerfile.suggest import suggest
 from fleet.dockerfile.suggestion import Mode, NothingToSuggest, Suggestion, Tier
 from fleet.image.loading import LoadedImage, ResolvedImage, assemble, resolve_image
-from fleet.models import Image, Service
-from fleet.oci.errors import InvalidResponse, RegistryError
+from fleet.models import Image, Registry, Service
+from fleet.oci.errors import InvalidReference, InvalidResponse, RegistryError
 from fleet.oci.manifest import Descriptor, Index, Platform, parse_config, parse_manifest
+from fleet.oci.origin import registry_origins
 from fleet.oci.provenance import Provenance, find_provenance, read_provenance
 from fleet.oci.sources import Source
+from fleet.scanning.connection import connect
 from fleet.scanning.lanes import beat
 from fleet.scanning.layers import LayerReader, stored_layer
 from fleet.snapshots import Judgement, Obstacle, SeenTag, store_layers
@@ -88,25 +91,54 @@ def restore(image: Image) -> ResolvedImage:
 def judge(service: Service, image: LoadedImage) -> Judgement:
     """The rules' word on an image, and a suggestion or the reason why there is none in each mode."""
     analysis = analyse(image)
-    bases = bases_of(service)
-    return Judgement(image, analysis, tuple(_offer(service, image, analysis, mode, bases) for mode in MODES))
+    offers = tuple(_offer(service, image, analysis, mode, bases_of(service)) for mode in MODES)
+    return Judgement(image, analysis, offers)
 
 
 def bases_of(service: Service) -> Bases:
     """Where the service's Dockerfile may start from. What registries said of bases holds for an hour, for every
-    service of this process."""
+    service of the same registry in this process; hosts that the team named are asked for this service alone."""
     registry = service.registry
-    return _bases(registry.base_mirrors, service.platform, registry.plain_http, int(time.monotonic() // 3600))
+    settings = tuple(getattr(registry, name) for name in _SETTINGS)
+    return DockerfileBases(
+        _bases(registry, settings, service.platform, int(time.monotonic() // 3600)), service.dockerfile
+    )
+
+
+# What decides how bases are asked for: when an admin changes one, they are asked for anew.
+_SETTINGS = (
+    "kind", "url", "plain_http", "base_mirrors", "login", "username", "secret", "ca_certificate", "client_certificate",
+    "client_key", "requests_per_minute",
+)  # fmt: skip
 
 
 @lru_cache(maxsize=8)
-def _bases(mirrors: str, platform: str, plain_http: bool, hour: int) -> RegistryBases:
+def _bases(registry: Registry, settings: tuple[object, ...], platform: str, hour: int) -> RegistryBases:
     return RegistryBases(
-        parse_mirrors(mirrors.splitlines()),
+        parse_mirrors(registry.base_mirrors.splitlines()),
         platform=Platform.parse(platform),
-        plain_http=plain_http,
+        plain_http=registry.plain_http,
         load=_load_base,
+        openers=_openers(registry),
+        beat=beat,
     )
+
+
+def _openers(registry: Registry) -> Mapping[str, Opener]:
+    """The registry's own host, whose bases are read as its services are."""
+    if registry.kind != Registry.Kind.DISTRIBUTION:
+        return {}
+
+    @contextmanager
+    def opened(repository: str) -> Iterator[Source]:
+        with closing(connect(registry)) as endpoint, closing(endpoint.source(repository)) as source:
+            yield source
+
+    try:
+        name, _ = registry_origins(registry.url, plain_http=True)
+    except InvalidReference:
+        return {}
+    return {name: opened}
 
 
 def _load_base(source: Source, digest: str, platform: Platform) -> LoadedImage:
@@ -121,8 +153,10 @@ def _offer(service: Service, image: LoadedImage, analysis: Analysis, mode: Mode,
         if not service.dockerfile and (built := _attested_dockerfile(image)):
             with suppress(NothingToSuggest, InvalidDockerfile):
                 offer = make(dockerfile=built)
-                return replace(offer, notes=(*offer.notes, FROM_PROVENANCE)) if mode == "rebuild" else offer
-        return make(dockerfile=service.dockerfile or None)
+                notes = (*offer.notes, FROM_PROVENANCE, *unpinned_notes(bases))
+                return replace(offer, notes=notes) if mode == "rebuild" else offer
+        offer = make(dockerfile=service.dockerfile or None)
+        return replace(offer, notes=(*offer.notes, *unpinned_notes(bases))) if service.dockerfile else offer
     except (NothingToSuggest, InvalidDockerfile, RegistryError) as obstacle:
         return Obstacle(mode, TIER, str(obstacle))
 

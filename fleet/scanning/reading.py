@@ -10,6 +10,7 @@ from typing import Any
 
 from fleet.image.loading import ResolvedImage, resolve_image
 from fleet.models import Image, Registry, Service, Snapshot
+from fleet.oci.answer import Limits
 from fleet.oci.errors import NotFound, RegistryError, Unauthorized, UnsupportedMediaType
 from fleet.oci.manifest import Descriptor, Platform
 from fleet.oci.sources.endpoint import Endpoint
@@ -28,6 +29,9 @@ REFUSED_BESIDE = 50
 ASKERS = 4
 WAIT_SECONDS = 1.0
 
+MOST_TAGS = Limits().names
+TOO_MANY_TAGS = "{} has more tags than are read: the first {:,} in the registry's order were looked at."
+
 Skipped = dict[str, list[str]]
 
 
@@ -41,6 +45,7 @@ class Selection:
     before: Mapping[str, Snapshot]
     gone: frozenset[str]
     skipped: Skipped = field(default_factory=dict)
+    remarks: tuple[Remark, ...] = ()
 
 
 @dataclass(slots=True)
@@ -94,27 +99,30 @@ def survey(service: Service, endpoint: Endpoint) -> Selection:
     """
     registry = service.registry
     before = Snapshot.objects.latest_by_tag(service.pk)
-    held, released = _listed(service, endpoint, before)
-    gone = frozenset(before.keys() - held)
+    held, released, is_whole = _listed(service, endpoint, before)
+    gone = frozenset(before.keys() - held) if is_whole else frozenset[str]()
+    remarks = () if is_whole else (Remark(TOO_MANY_TAGS.format(service, MOST_TAGS), is_error=False),)
     if registry.tag_order != Registry.TagOrder.DATE:
-        return Selection(highest(released, registry.history_tags), before, gone)
+        return Selection(highest(released, registry.history_tags), before, gone, remarks=remarks)
     known = newest_first(SeenTag.stored(before[tag]) for tag in released & before.keys())
     newest = [seen.tag for seen in islice(known, registry.history_tags)]
     moving = released & FLOATING & (before.keys() | service.skipped.keys())
     unknown = released - before.keys() - service.skipped.keys()
     tags = dict.fromkeys((*newest, *sorted(moving), *highest(unknown, len(unknown))))
     skipped = {tag: what for tag, what in service.skipped.items() if tag in released and tag not in tags}
-    return Selection(tuple(tags), before, gone, skipped)
+    return Selection(tuple(tags), before, gone, skipped, remarks)
 
 
-def _listed(service: Service, endpoint: Endpoint, before: Mapping[str, Snapshot]) -> tuple[set[str], set[str]]:
+def _listed(service: Service, endpoint: Endpoint, before: Mapping[str, Snapshot]) -> tuple[set[str], set[str], bool]:
     """The stored tags that the registry still holds, and all that count as releases, each once: registries that change
-    while they are listed repeat some."""
+    while they are listed repeat some. And whether that was all: of an endless list the first are read."""
     matches = _matcher(service.registry)
     held: set[str] = set()
     released: set[str] = set()
+    count = 0
     try:
         for tag in endpoint.tags(service.repository):
+            count += 1
             beat()
             if tag in before:
                 held.add(tag)
@@ -125,7 +133,7 @@ def _listed(service: Service, endpoint: Endpoint, before: Mapping[str, Snapshot]
         # and that answers 404 is a mistake.
         if service.registry.listing == Registry.Listing.NAMES or held or released:
             raise
-    return held, released
+    return held, released, count < MOST_TAGS
 
 
 def _matcher(registry: Registry) -> Matcher:
@@ -158,7 +166,7 @@ class _Looking:
         self.platform = Platform.parse(service.platform)
         self.read_before: dict[str, ResolvedImage] = {}
         self.heads: Mapping[str, Future[Descriptor]] = {}
-        self.sighting = Sighting(before=selection.before)
+        self.sighting = Sighting(before=selection.before, remarks=list(selection.remarks))
         self.missing: set[str] = set()
         # Tags that were never read before: how many were now, and how many gave an error.
         self.found = self.refused = self.left = 0

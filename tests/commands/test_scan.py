@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from datetime import timedelta
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.utils import timezone
 
+from fleet import scanning
+from fleet.management.commands.scan import Command
 from fleet.models import Registry, Scan, Service, Snapshot
 from tests.fakes.pushable import PushableRegistry, day, image
 
@@ -25,8 +29,21 @@ def registry(server: PushableRegistry) -> Registry:
     return Registry.objects.create(name="Hub", url=server.url)
 
 
-def run(name: str) -> tuple[int, str, str]:
-    output, errors = io.StringIO(), io.StringIO()
+class Overheard(io.StringIO):
+    """Has something happen when the first line is printed: while the first service is read."""
+
+    def __init__(self, happen: Callable[[], object]) -> None:
+        super().__init__()
+        self.happen = happen
+
+    def write(self, text: str) -> int:
+        if not self.tell():
+            self.happen()
+        return super().write(text)
+
+
+def run(name: str, output: io.StringIO | None = None) -> tuple[int, str, str]:
+    output, errors = output or io.StringIO(), io.StringIO()
     try:
         call_command("scan", name, stdout=output, stderr=errors)
     except SystemExit as end:
@@ -88,6 +105,51 @@ def test_a_scan_of_another_process_is_left_to_it(registry: Registry, server: Pus
     assert status == 1
     assert "Another process" in errors
     assert not server.requests
+
+
+@pytest.mark.parametrize("days", [0, 1])
+def test_a_paused_scan_says_when_a_call_takes_it_up_again(
+    registry: Registry, server: PushableRegistry, monkeypatch: pytest.MonkeyPatch, days: int
+) -> None:
+    """Before that a call leaves it alone, and says the same."""
+    noon = timezone.localtime().replace(hour=12, minute=0, second=0, microsecond=0)
+    resume_at = noon + timedelta(days=days, minutes=42, seconds=30)
+    Scan.objects.create(
+        registry=registry, trigger=Scan.Trigger.PAGE, status=Scan.Status.PAUSED, message="Paused.", resume_at=resume_at
+    )
+    monkeypatch.setattr(timezone, "now", lambda: noon)
+    status, output, errors = run("Hub")
+    moment = f"12:43 on {resume_at.day} {resume_at:%B}" if days else "12:43"
+    assert (status, output) == (1, "")
+    assert errors == f"Paused. Call this again after {moment}, or leave it to the workers.\n"
+    assert not server.requests
+
+
+def test_a_paused_scan_whose_time_has_come_is_taken_up(registry: Registry) -> None:
+    due = timezone.now() - timedelta(seconds=1)
+    Scan.objects.create(registry=registry, trigger=Scan.Trigger.PAGE, status=Scan.Status.PAUSED, resume_at=due)
+    assert run("Hub")[0] == 0
+    assert Scan.objects.get().status == Scan.Status.DONE
+
+
+def test_a_scan_that_is_cancelled_meanwhile_is_not_done(registry: Registry) -> None:
+    status, _, errors = run("Hub", Overheard(lambda: scanning.cancel(Scan.objects.get())))
+    assert status == 1
+    assert "The scan was cancelled." in errors
+
+
+def test_services_that_came_after_the_listing_are_counted(registry: Registry) -> None:
+    status, output, _ = run("Hub", Overheard(lambda: Scan.objects.update(services=1)))
+    assert status == 0
+    assert "Done: 2 services, " in output
+
+
+def test_the_help_tells_every_exit_status() -> None:
+    told = " ".join(Command().create_parser("manage.py", "scan").format_help().split())
+    assert (
+        "Exit status: 0 done; 1 not all done: with errors, failed, paused, cancelled, or left to another process that "
+        "is at it; 2 no such registry or service." in told
+    )
 
 
 def test_a_name_with_brackets_is_shown_as_it_is_on_a_terminal(

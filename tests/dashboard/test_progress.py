@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from dashboard.progress import progress_of
+from dashboard.progress import progress_of, services_of
 from fleet.models import Scan, ScanLane
 from tests.dashboard.factories import FIRST_DAY, MB
 
@@ -38,6 +38,11 @@ def test_the_time_left_follows_from_the_services_done() -> None:
     # Services that were deleted meanwhile are no time ahead.
     assert progress_of(scan(services_done=41), [], NOW).seconds_left == 0
     assert progress_of(scan(services_done=41), [], NOW).percent == 100
+
+
+def test_there_are_at_least_as_many_services_as_are_done() -> None:
+    assert services_of(scan()) == 40
+    assert services_of(scan(services=1, services_done=2)) == 2
 
 
 @pytest.mark.parametrize(

@@ -151,6 +151,20 @@ def test_what_the_registry_lets_us_ask(reader: Client) -> None:
     assert "not metered" in words(body(reader.get("/registries/")))
 
 
+@pytest.mark.parametrize(
+    ("kind", "url"), [(Registry.Kind.ENGINE, "unix:///var/run/docker.sock"), (Registry.Kind.LAYOUT, "/srv/images")]
+)
+def test_what_only_a_registry_has_is_no_fact_of_an_engine_or_a_directory(reader: Client, kind: str, url: str) -> None:
+    text = words(page_of(reader, make_registry(kind=kind, url=url)))
+    assert "only registries have limits" in text
+    assert "Repositories all that it holds" in text
+    for fact in ("Login", "Connection", "catalog", "the registry allows", "the registry names no limit"):
+        assert fact not in text
+    registry = words(page_of(reader, make_registry()))
+    assert "from the registry's catalog" in registry or "from the registry&#x27;s catalog" in registry
+    assert "as fast as the registry allows" in registry
+
+
 def test_a_limit_without_what_is_left_is_shown_as_such(reader: Client) -> None:
     registry = make_registry(limit_requests=200, limit_window_seconds=21600, limit_seen_at=timezone.now())
     assert "Unknown it allows 200 in 6 hours" in tile(page_of(reader, registry), "Requests left")

@@ -154,6 +154,17 @@ def test_a_scan_without_services_yet_says_what_it_does(reader: Client) -> None:
     assert "Running for" in text
 
 
+def test_a_service_that_came_after_the_listing_is_counted(staff: Client) -> None:
+    registry = make_registry()
+    scan = make_scan(registry, status=Scan.Status.RUNNING, finished_at=None, services=1, services_done=2)
+    for page in (f"/scans/{scan.pk}/", "/scans/", f"/registries/{registry.pk}/"):
+        text = words(body(staff.get(page)))
+        assert "2 / 2" in text
+        assert "2 / 1" not in text
+        assert "2 of 1" not in text
+    assert "2 of 2 services are kept" in words(body(staff.post(f"/scans/{scan.pk}/cancel/", follow=True)))
+
+
 def test_a_failed_scan_says_why_on_its_page_and_on_the_registries(reader: Client) -> None:
     reason = "https://hub.example.com refused the login: check the token."
     scan = make_scan(make_registry(), status=Scan.Status.FAILED, message=reason)

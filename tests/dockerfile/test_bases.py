@@ -1,16 +1,29 @@
 """Bases asked of a registry over HTTP, through mirrors, and the table behind them."""
 
+import base64
+import json
 import socket
+import threading
 
 import pytest
 
-from fleet.dockerfile.bases import RegistryBases, TableBases, mirrored, parse_mirrors, short_name
+from fleet.dockerfile.bases import (
+    PINNED_BASES,
+    DockerfileBases,
+    RegistryBases,
+    TableBases,
+    mirrored,
+    parse_mirrors,
+    short_name,
+    unpinned_notes,
+)
 from fleet.oci.errors import InvalidReference
 from fleet.oci.manifest import ImageConfig, Platform
 from fleet.oci.reference import Reference
 from fleet.sample.build import build_image, build_layer
 from fleet.sample.registry import ReadOnlyRegistry
 from fleet.sample.tar import File
+from tests.fakes.registry import Reply, ScriptedRegistry
 
 AMD64 = Platform("linux", "amd64")
 SLIM = build_image(
@@ -100,3 +113,144 @@ def test_docker_hubs_names_stay_short():
     assert short_name(Reference.parse("python:3.11-slim")) == "python:3.11-slim"
     assert short_name(Reference.parse("team/app:1")) == "team/app:1"
     assert short_name(Reference.parse("quay.io/a/b:1")) == "quay.io/a/b:1"
+
+
+DIGEST = f"sha256:{'7' * 64}"
+THERE = Reply(200, {"Docker-Content-Digest": DIGEST, "Content-Type": "application/vnd.oci.image.manifest.v1+json"})
+
+
+@pytest.fixture
+def inner():
+    """A registry that only this machine reaches, with one base."""
+    with ScriptedRegistry({"/v2/team/base/manifests/1": THERE}) as served:
+        yield served
+
+
+@pytest.fixture
+def logins(tmp_path, monkeypatch):
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
+
+    def store(*hosts):
+        auth = {"auth": base64.b64encode(b"me:secret").decode()}
+        (tmp_path / "config.json").write_text(json.dumps({"auths": dict.fromkeys(hosts, auth)}))
+
+    return store
+
+
+def guarded(request):
+    return THERE if request.authorization else Reply(401, {"WWW-Authenticate": 'Basic realm="here"'})
+
+
+@pytest.mark.parametrize("spelt", ["127.0.0.1:{0.port}", "localhost:{0.port}", "LOCALHOST:{0.port}"])
+def test_a_host_that_nobody_named_is_not_asked(inner, spelt):
+    reference = f"{spelt.format(inner)}/team/base:1"
+    for asking in (RegistryBases({}, platform=AMD64), DockerfileBases(RegistryBases({}, platform=AMD64))):
+        assert asking.pin(reference) is None
+        assert asking.find([reference]) is None
+    assert inner.connections == 0
+
+
+def test_the_note_says_which_bases_were_not_asked_for(inner):
+    one = DockerfileBases(RegistryBases({}, platform=AMD64))
+    assert unpinned_notes(one) == ()
+    one.pin(f"{inner.host}/team/base:1")
+    one.pin("no\x1breference")
+    (note,) = unpinned_notes(one)
+    assert f"{inner.host}/team/base:1" in note
+    assert "\x1b" not in note
+
+
+def test_a_host_that_a_person_named_is_asked_for_that_dockerfile_alone_and_without_a_login(inner, logins):
+    logins(inner.host)
+    inner.routes["/v2/team/base/manifests/1"] = guarded
+    shared, reference = RegistryBases({}, platform=AMD64), f"{inner.host}/team/base:1"
+    assert DockerfileBases(shared, f"FROM {reference} AS one\nFROM one\n").pin(reference) is None
+    assert inner.requests
+    assert not any(request.authorization for request in inner.requests)
+    inner.routes["/v2/team/base/manifests/1"] = THERE
+    again = RegistryBases({}, platform=AMD64)
+    assert DockerfileBases(again, f"FROM {reference}\n").pin(reference) == f"{reference}@{DIGEST}"
+    assert DockerfileBases(again).pin(reference) is None, "an answer that another Dockerfile may have is none for this"
+
+
+def test_a_person_at_a_terminal_may_have_every_host_asked_with_docker_logins(inner, logins):
+    logins(inner.host)
+    inner.routes["/v2/team/base/manifests/1"] = guarded
+    reference = f"{inner.host}/team/base:1"
+    assert RegistryBases({}, platform=AMD64, hosts=None).pin(reference) == f"{reference}@{DIGEST}"
+
+
+@pytest.mark.parametrize("named", ["mirror", "host"])
+def test_what_an_admin_named_is_asked_with_dockers_login(inner, logins, named):
+    logins(inner.host)
+    inner.routes["/v2/team/base/manifests/1"] = guarded
+    mirrors, hosts = ({"quay.io": inner.host}, ()) if named == "mirror" else ({}, {inner.host})
+    one = DockerfileBases(RegistryBases(mirrors, platform=AMD64, hosts=hosts))
+    reference = "quay.io/team/base:1" if named == "mirror" else f"{inner.host}/team/base:1"
+    assert one.pin(reference) == f"{inner.host}/team/base:1@{DIGEST}"
+    assert unpinned_notes(one) == ()
+
+
+def test_docker_hub_is_asked_with_its_login_where_no_mirror_serves_it(monkeypatch):
+    opened = []
+
+    def refuse(reference, *, plain_http, login):
+        opened.append((str(reference), login))
+        raise InvalidReference("There is no network in a test.")
+
+    monkeypatch.setattr("fleet.dockerfile.bases.open_location", refuse)
+    one = DockerfileBases(RegistryBases({}, platform=AMD64))
+    assert one.pin("python:3.11") is None
+    assert one.find(["python:3.11-slim"]).source == "table"
+    assert opened == [("docker.io/library/python:3.11", True), ("docker.io/library/python:3.11-slim", True)]
+
+
+def test_a_dockerfile_has_a_few_bases_asked_for_and_somebody_hears_of_each(inner):
+    beats = []
+    shared = RegistryBases({}, platform=AMD64, hosts={inner.host}, beat=lambda: beats.append(len(inner.requests)))
+    one = DockerfileBases(shared)
+    for number in range(400):
+        one.pin(f"{inner.host}/team/base:{number}")
+    assert len({request.path for request in inner.requests}) == PINNED_BASES
+    assert one.pin(f"{inner.host}/team/base:1") == f"{inner.host}/team/base:1@{DIGEST}", "asked for before the limit"
+    assert len(beats) == len(set(beats)) == PINNED_BASES
+    (note,) = unpinned_notes(one)
+    assert f"first {PINNED_BASES}" in note
+
+
+def test_who_ends_the_asking_leaves_no_answer_behind(inner):
+    class Over(Exception):
+        pass
+
+    over = [Over()]
+
+    def beat():
+        if over:
+            raise over.pop()
+
+    shared = RegistryBases({}, platform=AMD64, hosts={inner.host}, beat=beat)
+    with pytest.raises(Over):
+        shared.pin(f"{inner.host}/team/base:1")
+    assert inner.connections == 0
+    assert shared.pin(f"{inner.host}/team/base:1")
+
+
+def test_a_slow_answer_holds_up_only_those_who_ask_the_same(inner):
+    asked, go_on = threading.Event(), threading.Event()
+
+    def slow(request):
+        asked.set()
+        go_on.wait(20)
+        return THERE
+
+    inner.routes["/v2/slow/manifests/1"] = slow
+    shared = RegistryBases({}, platform=AMD64, hosts={inner.host})
+    waiting = threading.Thread(target=shared.pin, args=(f"{inner.host}/slow:1",))
+    waiting.start()
+    try:
+        assert asked.wait(20)
+        assert shared.pin(f"{inner.host}/team/base:1")
+        assert waiting.is_alive()
+    finally:
+        go_on.set()
+        waiting.join()

@@ -1,4 +1,5 @@
 import json
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
@@ -36,11 +37,38 @@ def test_an_endless_list_ends(registry):
     assert len(registry.requests) == 5
 
 
-def test_more_names_than_can_be_kept_are_refused(registry):
-    body = json.dumps({"tags": [f"t{number}" for number in range(11)]}).encode()
-    registry.routes["/v2/a/tags/list"] = Reply(200, {}, body)
-    with pytest.raises(TooLarge):
-        list(RegistryClient(registry.url, limits=Limits(names=10)).tags("a"))
+def numbered(field, url, page_names=4):
+    """A list without end, a few names on each page; nothing to choose from but what comes next."""
+
+    def page(request):
+        first = int(parse_qs(urlsplit(request.path).query).get("last", ["0"])[0])
+        names = [f"t{number}" for number in range(first, first + page_names)]
+        link = f'<{url}?last={first + page_names}>; rel="next"'
+        return Reply(200, {"Link": link}, json.dumps({field: names}).encode())
+
+    return page
+
+
+@pytest.mark.parametrize("limits", [Limits(names=10), Limits(pages=3)])
+def test_more_repositories_than_can_be_kept_are_refused(registry, limits):
+    registry.routes["/v2/_catalog"] = numbered("repositories", "/v2/_catalog")
+    with pytest.raises(TooLarge, match=r"more repositories than can be read\. Name what matters instead"):
+        list(RegistryClient(registry.url, limits=limits).repositories())
+    assert len(registry.requests) == 3
+
+
+@pytest.mark.parametrize(("limits", "count"), [(Limits(names=10), 10), (Limits(pages=3), 12)])
+def test_of_more_tags_than_can_be_kept_the_first_are_read(registry, limits, count):
+    registry.routes["/v2/a/tags/list"] = numbered("tags", "/v2/a/tags/list")
+    tags = list(RegistryClient(registry.url, limits=limits).tags("a"))
+    assert tags == [f"t{number}" for number in range(count)]
+    assert len(registry.requests) == 3
+
+
+def test_as_many_names_as_can_be_kept_are_all(registry):
+    body = json.dumps({"repositories": [f"t{number}" for number in range(10)]}).encode()
+    registry.routes["/v2/_catalog"] = Reply(200, {}, body)
+    assert len(list(RegistryClient(registry.url, limits=Limits(names=10)).repositories())) == 10
 
 
 def test_a_registry_with_smaller_pages_chooses_the_number(registry, client):

@@ -6,6 +6,7 @@ import difflib
 import sys
 import time
 from argparse import ArgumentParser
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, OutputWrapper
@@ -26,7 +27,8 @@ UNKNOWN = 2
 class Command(BaseCommand):
     help = (
         "Scans a registry, or one service by its repository, and prints what was found. "
-        "Exit status: 0 done, 1 done with errors or failed, 2 no such registry or service."
+        "Exit status: 0 done; 1 not all done: with errors, failed, paused, cancelled, or left to another process that "
+        "is at it; 2 no such registry or service."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -73,8 +75,8 @@ class Command(BaseCommand):
             self.stderr.write(f"Another process is scanning {scan.registry}; it was left to it.")
             return
         if scan.status == Scan.Status.PAUSED and scan.resume_at:
-            until = timezone.localtime(scan.resume_at)
-            self.stderr.write(f"{scan.message} That is at {until:%H:%M} on {until:%d %B}, or when you call this again.")
+            when = _moment(scan.resume_at)
+            self.stderr.write(f"{scan.message} Call this again after {when}, or leave it to the workers.")
             return
         for error in scan.errors.all():
             where = ":".join(part for part in (error.repository, error.tag) if part)
@@ -83,7 +85,8 @@ class Command(BaseCommand):
         if scan.message:
             self.stderr.write(scan.message)
         counts = (
-            (scan.services, "service"),
+            # Some may have come after the listing.
+            (max(scan.services, scan.services_done), "service"),
             (scan.tags, "tag"),
             (scan.snapshots, "new snapshot"),
             (scan.layers_indexed, "indexed layer"),
@@ -107,6 +110,12 @@ class _Lines:
         if progress.repository and line != self._told:
             self._told = line
             self._out.write(line)
+
+
+def _moment(when: datetime) -> str:
+    """A time of day, rounded up to the minute, with its date unless that is today's."""
+    local = timezone.localtime(when + timedelta(minutes=1))
+    return f"{local:%H:%M}" if local.date() == timezone.localdate() else f"{local:%H:%M} on {local.day} {local:%B}"
 
 
 def _counts(progress: scanning.Progress, seconds: float) -> str:

@@ -78,7 +78,9 @@ class Command(ImageCommand):
 
 def _suggest(image: LoadedImage, options: dict[str, Any]) -> Suggestion:
     # The image's own platform: one that is no index is read whatever --platform says.
-    bases = RegistryBases(options["mirrors"], platform=image.config.platform, plain_http=options["plain_http"])
+    bases = RegistryBases(
+        options["mirrors"], platform=image.config.platform, plain_http=options["plain_http"], hosts=None
+    )
     return suggest(
         image,
         analyse(image),

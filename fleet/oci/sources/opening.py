@@ -11,8 +11,9 @@ from fleet.oci.sources.layout import LayoutSource
 from fleet.oci.sources.source import RegistrySource, Source
 
 
-def open_location(location: Location, *, plain_http: bool = False) -> tuple[Source, str]:
-    """The source, to be closed by the caller, and the reference to ask it for. Logins come from Docker's config."""
+def open_location(location: Location, *, plain_http: bool = False, login: bool = True) -> tuple[Source, str]:
+    """The source, to be closed by the caller, and the reference to ask it for. Logins come from Docker's config, unless
+    ``login`` says that this registry is to see none."""
     if isinstance(location, EngineLocation):
         name, reference = split_name(location.name)
         return EngineSource(name), reference
@@ -20,5 +21,6 @@ def open_location(location: Location, *, plain_http: bool = False) -> tuple[Sour
         return LayoutSource(location.path), location.tag or ""
     if isinstance(location, ArchiveLocation):
         return ArchiveSource(location.path), location.tag or ""
-    client = RegistryClient(location.registry, credentials=from_docker_config(location.registry), plain_http=plain_http)
+    credentials = from_docker_config(location.registry) if login else None
+    client = RegistryClient(location.registry, credentials=credentials, plain_http=plain_http)
     return RegistrySource(client, location.repository, owns_client=True), location.target
