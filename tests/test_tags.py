@@ -78,14 +78,16 @@ class TestPatterns:
         assert list(filter(matcher(pattern, syntax), ["1.0", "1.0-alpine", "2.0", "latest"])) == matched.split()
 
     @pytest.mark.parametrize(
-        ("pattern", "syntax"), [("", "glob"), (" ", "semver"), ("(", "regex"), ("newest", "semver"), (r"\bx", "regex")]
+        ("pattern", "syntax"),
+        [("", "glob"), ("1.[0-9", "glob"), (" ", "semver"), ("(", "regex"), ("newest", "semver"), (r"\bx", "regex")],
     )
     def test_what_cannot_be_used_is_refused_in_a_sentence(self, pattern: str, syntax: str) -> None:
         with pytest.raises(ValueError, match=r"^[A-Z'].*\.$"):
             check_tag_pattern(pattern, syntax)
 
     @pytest.mark.parametrize(
-        ("pattern", "syntax"), [("v*", "glob"), ("[", "glob"), (r"v?\d+(\.\d+)*", "regex"), ("^1.4 || 2.x", "semver")]
+        ("pattern", "syntax"),
+        [("v*", "glob"), ("[12].*", "glob"), (r"v?\d+(\.\d+)*", "regex"), ("^1.4 || 2.x", "semver")],
     )
     def test_what_can_be_used_passes(self, pattern: str, syntax: str) -> None:
         check_tag_pattern(pattern, syntax)

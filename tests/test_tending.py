@@ -135,6 +135,12 @@ class TestPushed:
         assert list(scanning.take_pushed(registry)) == [service]
         assert not PushedRepository.objects.exists()
 
+    def test_what_the_registry_does_not_have_becomes_no_service(self, registry: Registry) -> None:
+        PushedRepository.objects.create(registry=registry, repository="not/there")
+        assert list(scanning.take_pushed(registry)) == []
+        assert not PushedRepository.objects.exists()
+        assert not Service.objects.exists()
+
     def test_what_the_settings_leave_out_is_dropped(self, registry: Registry) -> None:
         registry.exclude = "team/*"
         registry.save()

@@ -60,6 +60,8 @@ def matcher(pattern: str, syntax: str) -> Matcher:
     elif syntax == "semver":
         matches = VersionRange(pattern)
     else:
+        if "[" in pattern and "]" not in pattern.partition("[")[2]:
+            raise ValueError(f"The bracket in {pattern!r} is not closed. Write it as in 1.[0-9]*.")
         glob = re.compile(translate(pattern))
         matches = lambda tag: glob.match(tag) is not None  # noqa: E731
     return lambda tag: is_release(tag) and matches(tag)

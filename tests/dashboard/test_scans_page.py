@@ -152,6 +152,8 @@ def test_a_scan_without_services_yet_says_what_it_does(reader: Client) -> None:
     text = words(body(reader.get(f"/scans/{scan.pk}/")))
     assert "looking for repositories" in text
     assert "Running for" in text
+    Scan.objects.update(status=Scan.Status.QUEUED, started_at=None)
+    assert "waiting for a worker" in words(body(reader.get(f"/scans/{scan.pk}/")))
 
 
 def test_a_service_that_came_after_the_listing_is_counted(staff: Client) -> None:
