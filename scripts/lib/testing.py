@@ -32,8 +32,9 @@ CHECKS: Mapping[str, Sequence[str]] = {
     "migrations": [sys.executable, "manage.py", "makemigrations", "--check", "--dry-run"],
     "demo": [sys.executable, "scripts/demo", "--smoke"],
 }
-# tests/conftest.py marks what touches the database: nothing else needs a second run on another one.
-ON_ANY_DATABASE = "database and not engine and not browser"
+# tests/conftest.py marks what touches the database: nothing else needs a second run on another one, and neither does
+# what registries answer (``once``).
+ON_ANY_DATABASE = "database and not engine and not browser and not once"
 NOTHING_COLLECTED = 5
 
 

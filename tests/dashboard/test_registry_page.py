@@ -221,7 +221,7 @@ def test_the_history_says_what_went_wrong_and_what_to_do(reader: Client) -> None
     failed = make_scan(registry, status=Scan.Status.FAILED, message="The login was refused: check the token.")
     make_scan(registry, status=Scan.Status.RUNNING, finished_at=None, services=9, services_done=2)
     text = words(page_of(reader, registry))
-    assert "The latest scan failed. Go to the scan The login was refused: check the token." in text
+    assert "The scan before failed. Go to the scan The login was refused: check the token." in text
     assert "is running : 2 of 9 services are done." in text or "is running: 2 of 9 services are done." in text
     assert "shop/api" not in text
     assert f"#{failed.pk}" in text

@@ -74,7 +74,7 @@ def haste(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     be()
     monkeypatch.setattr(lifecycle, "SILENT_WAIT_SECONDS", 0.01)
     monkeypatch.setattr(lifecycle, "LIMITED_WAIT_SECONDS", 0.01)
-    monkeypatch.setattr(lifecycle, "PATIENCE_PAUSES", 1)
+    monkeypatch.setattr(lifecycle, "PATIENCE_FOR_A_SERVICE", 0)
     monkeypatch.setattr(synchronous, "SLICE_SECONDS", 0.01)
     monkeypatch.setattr(budget, "_own", budget._OwnShelf())
     monkeypatch.setattr(budget, "_shared", None)

@@ -25,6 +25,8 @@ from tests.fakes.pushable import BASE, RawLayer, day, image, raw_layer
 from tests.faults.conftest import Scanned
 from tests.image.archives import END, archive, block, directory, hardlink, member, pax, symlink
 
+pytestmark = pytest.mark.once
+
 Status = Scan.Status
 REFUSED = "was not read to its end: "
 

@@ -9,7 +9,7 @@ from tests.matrix.facts import scan, told
 from tests.matrix.registries import Matrix, Member
 from tests.oci.authority import Authority
 
-pytestmark = [pytest.mark.django_db, pytest.mark.registry]
+pytestmark = [pytest.mark.django_db, pytest.mark.registry, pytest.mark.once]
 
 
 def _refused(registry: Registry) -> str:

@@ -14,7 +14,7 @@ from tests.matrix.content import images
 from tests.matrix.facts import told
 from tests.matrix.registries import Matrix, Member
 
-pytestmark = [pytest.mark.django_db, pytest.mark.registry]
+pytestmark = [pytest.mark.django_db, pytest.mark.registry, pytest.mark.once]
 
 # Whom a registry believes for so long after a token's end, since clocks differ.
 FORGIVEN_SECONDS = 60
