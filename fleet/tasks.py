@@ -20,8 +20,6 @@ from datetime import datetime
 from functools import partial
 
 from celery import shared_task
-from django.db import InterfaceError as DatabaseLost
-from django.db import OperationalError as DatabaseUnreachable
 from django.db import transaction
 from kombu.exceptions import OperationalError
 
@@ -39,7 +37,7 @@ GIVE_WAY_SECONDS = 1.5
 PUSHES_GATHER_SECONDS = 2.0
 # A database that restarts is waited for; what takes longer is found by ``tend``.
 PATIENT = {
-    "autoretry_for": (DatabaseUnreachable, DatabaseLost),
+    "autoretry_for": scanning.DATABASE_GONE,
     "retry_backoff": 2,
     "retry_backoff_max": 30,
     "max_retries": 6,

@@ -12,7 +12,6 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from django.db import connection
 from django.utils import timezone
 
 from fleet.image.layer import index_layer
@@ -23,6 +22,7 @@ from fleet.oci.manifest import Descriptor
 from fleet.oci.sources.endpoint import open_endpoint
 from fleet.scanning import layers
 from fleet.scanning.layers import CLAIM, LayerReader
+from tests.databases import database_url
 from tests.fakes.pushable import BASE, PushableRegistry, image
 
 MEDIA_TYPE = "application/vnd.oci.image.layer.v1.tar+gzip"
@@ -142,18 +142,8 @@ def test_an_index_of_another_version_is_read_again(row: Layer, reader: LayerRead
 @pytest.mark.django_db(transaction=True)
 def test_two_processes_that_scan_at_once_read_a_shared_layer_once(server: PushableRegistry, tmp_path: Path) -> None:
     """Real processes on a real database: SQLite's file locks, or PostgreSQL's row locks."""
-    environment = {**os.environ, "PLIMSOLL_VAR": str(tmp_path), "DATABASE_URL": _database_url(tmp_path)}
+    environment = {**os.environ, "PLIMSOLL_VAR": str(tmp_path), "DATABASE_URL": database_url(tmp_path)}
     command = [sys.executable, "-m", "tests.fakes.scan_at_once", server.url, "team/app", "team/other"]
     done = subprocess.run(command, env=environment, cwd=REPOSITORY_ROOT, timeout=120, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
     assert len(server.asked("GET", f"/blobs/{BASE.digest}")) == 1
-
-
-def _database_url(directory: Path) -> str:
-    if connection.vendor == "sqlite":
-        return f"sqlite:///{directory / 'plimsoll.sqlite3'}"
-    database = connection.settings_dict
-    login = f"{database['USER']}:{database['PASSWORD']}@" if database["USER"] else ""
-    host = str(database["HOST"]).replace("/", "%2F")
-    port = f":{database['PORT']}" if database["PORT"] else ""
-    return f"postgres://{login}{host}{port}/{database['NAME']}"

@@ -18,13 +18,14 @@ moment makes its scan pause (``lifecycle``), and ``tend`` goes on with what rest
 from fleet.scanning.connection import connect, try_connection
 from fleet.scanning.discovery import discover
 from fleet.scanning.lanes import Lane, is_waiting, open_lanes, others_wait
-from fleet.scanning.lifecycle import begin, cancel, fail, finish, resume, start, wake
+from fleet.scanning.lifecycle import DATABASE_GONE, begin, cancel, fail, finish, resume, start, wake
 from fleet.scanning.one_service import read_lane, reconsider, scan_service
 from fleet.scanning.pushed import take_pushed
 from fleet.scanning.synchronous import Progress, run_scan
 from fleet.scanning.tending import tend
 
 __all__ = [
+    "DATABASE_GONE",
     "Lane",
     "Progress",
     "begin",

@@ -16,7 +16,7 @@ from django.conf import settings
 from django.db.models import Q
 from django.utils import timezone
 from limits import RateLimitItemPerMinute
-from limits.storage import MemoryStorage, RedisStorage
+from limits.storage import MemoryStorage, RedisStorage, Storage
 from limits.strategies import MovingWindowRateLimiter
 
 from fleet.models import Registry
@@ -62,8 +62,7 @@ class SharedPace:
     def admit(self) -> None:
         """Returns when the registry may be asked. Raises RateLimited when that is further off than our patience."""
         self._sit_out(self._resting_seconds, PATIENCE_SECONDS, f"{self._name} wants to be left alone for now.")
-        if self._item is not None:
-            self._sit_out(self._spend, self._patience_seconds, f"The request budget of {self._name} is spent for now.")
+        self._sit_out(self._spend, self._patience_seconds, f"The request budget of {self._name} is spent for now.")
 
     def heard(self, status: int, headers: Mapping[str, str]) -> None:
         """Notes the registry's own limit; ``note_limit`` stores it, as this may be called in any thread."""
@@ -123,13 +122,27 @@ def note_limit(registry_id: int) -> None:
     Registry.objects.filter(due, pk=registry_id).update(**stated, limit_seen_at=now)
 
 
-class _RedisShelf:
-    """Where budgets are kept for all workers."""
+class _Shelf:
+    """Where budgets are kept."""
+
+    def __init__(self, storage: Storage) -> None:
+        self._limiter = MovingWindowRateLimiter(storage)
+
+    def spend(self, item: RateLimitItemPerMinute, registry_id: int) -> float:
+        """0 when one more request fits into the minute and is counted, else the seconds until one may."""
+        if self._limiter.hit(item, str(registry_id)):
+            return 0.0
+        reset_at = self._limiter.get_window_stats(item, str(registry_id)).reset_time
+        return max(reset_at - time.time(), SHORTEST_WAIT_SECONDS)
+
+
+class _RedisShelf(_Shelf):
+    """For all workers."""
 
     def __init__(self, url: str) -> None:
         self._client = redis.Redis.from_url(url, socket_connect_timeout=2, socket_timeout=2)
         self._client.ping()
-        self._limiter = MovingWindowRateLimiter(RedisStorage(url))
+        super().__init__(RedisStorage(url))
 
     def rest(self, registry_id: int, seconds: float) -> float:
         self._client.set(f"plimsoll:rest:{registry_id}", "1", px=max(1, round(1000 * seconds)))
@@ -139,16 +152,13 @@ class _RedisShelf:
         left = self._client.pttl(f"plimsoll:rest:{registry_id}")
         return max(0, int(left)) / 1000
 
-    def spend(self, item: RateLimitItemPerMinute, registry_id: int) -> float:
-        return _spend(self._limiter, item, registry_id)
 
-
-class _OwnShelf:
-    """Where they are kept for this process alone."""
+class _OwnShelf(_Shelf):
+    """For this process alone."""
 
     def __init__(self) -> None:
+        super().__init__(MemoryStorage())
         self._until: dict[int, float] = {}
-        self._limiter = MovingWindowRateLimiter(MemoryStorage())
 
     def rest(self, registry_id: int, seconds: float) -> float:
         self._until[registry_id] = time.monotonic() + seconds
@@ -156,16 +166,6 @@ class _OwnShelf:
 
     def resting_seconds(self, registry_id: int) -> float:
         return max(0.0, self._until.get(registry_id, 0.0) - time.monotonic())
-
-    def spend(self, item: RateLimitItemPerMinute, registry_id: int) -> float:
-        return _spend(self._limiter, item, registry_id)
-
-
-def _spend(limiter: MovingWindowRateLimiter, item: RateLimitItemPerMinute, registry_id: int) -> float:
-    """0 when one more request fits into the minute and is counted, else the seconds until one may."""
-    if limiter.hit(item, str(registry_id)):
-        return 0.0
-    return max(limiter.get_window_stats(item, str(registry_id)).reset_time - time.time(), SHORTEST_WAIT_SECONDS)
 
 
 _own = _OwnShelf()

@@ -9,7 +9,6 @@ from fnmatch import fnmatchcase
 from itertools import islice
 
 from django.conf import settings
-from django.db import InterfaceError, OperationalError
 from django.db.models import F
 from django.utils import timezone
 
@@ -19,7 +18,7 @@ from fleet.oci.errors import RateLimited, RegistryError
 from fleet.oci.sources.endpoint import Endpoint
 from fleet.scanning.budget import note_limit
 from fleet.scanning.connection import connect
-from fleet.scanning.lifecycle import ScanOver, calls_for_rest, fail, pause, touch
+from fleet.scanning.lifecycle import DATABASE_GONE, ScanOver, calls_for_rest, fail, pause, touch
 
 log = logging.getLogger(__name__)
 CHUNK = 500
@@ -46,7 +45,7 @@ def discover(scan: Scan, endpoint: Endpoint | None = None) -> tuple[int, ...]:
             pause(scan, error)
         else:
             fail(scan, str(error))
-    except (OperationalError, InterfaceError):  # The database went away, which says nothing of the registry.
+    except DATABASE_GONE:
         raise
     except Exception as error:  # Our own mistake: nobody else would close the scan.
         log.exception("Listing %s failed", scan.registry)

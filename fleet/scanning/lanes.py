@@ -144,7 +144,10 @@ def watched_by(watch: Watch) -> Iterator[None]:
 
 
 def beat() -> None:
-    """Tell who watches, if anybody does, that the reading goes on. Raises ScanOver."""
+    """Tell who watches, if anybody does, that the reading goes on. Raises ScanOver.
+
+    Threads that ask ahead or read layers are watched by nobody, and have no database: who waits for them beats.
+    """
     watch = _watching.get()
     if watch is not None:
         watch.beat()

@@ -13,7 +13,7 @@ import random
 from datetime import datetime, timedelta
 
 from django.conf import settings
-from django.db import transaction
+from django.db import InterfaceError, OperationalError, transaction
 from django.db.models import Case, F, Q, QuerySet, Value, When
 from django.db.models.functions import Coalesce
 from django.utils import timezone
@@ -36,6 +36,10 @@ PATIENCE_PAUSES = 6
 PATIENCE_FOR_A_SERVICE = 2
 GATEWAY_STATUSES = (502, 503, 504)
 GAVE_UP = "{} It was tried {} times in a row; the results so far are kept. Scan again when the registry answers."
+
+
+# What the database raises when it is gone. It says nothing of what was read: the task is tried again.
+DATABASE_GONE = (OperationalError, InterfaceError)
 
 
 class ScanOver(Exception):

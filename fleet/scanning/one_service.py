@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import logging
-import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import replace
-
-from django.db import InterfaceError, OperationalError
 
 from fleet import snapshots
 from fleet.image.loading import LoadedImage, ResolvedImage
@@ -20,16 +17,14 @@ from fleet.oci.sources.source import Source
 from fleet.scanning import budget
 from fleet.scanning.connection import connect
 from fleet.scanning.judging import attested, is_judged, judge, recall, weigh
-from fleet.scanning.lanes import Lane, Unwatched, Watch, next_in, watched_by
+from fleet.scanning.lanes import Lane, Unwatched, Watch, beat, next_in, watched_by
 from fleet.scanning.layers import LayerReader
-from fleet.scanning.lifecycle import ScanOver, calls_for_rest, pause
+from fleet.scanning.lifecycle import DATABASE_GONE, ScanOver, calls_for_rest, pause
 from fleet.scanning.reading import Selection, Sighting, sight, survey
 from fleet.snapshots import Judgement, Record, Remark
 
 log = logging.getLogger(__name__)
 
-# It says nothing of the service: its task is tried again.
-DATABASE_GONE = (OperationalError, InterfaceError)
 NO_TAGS = "{} holds no tag that counts as a release. Push one, or check the registry's tag pattern."
 
 
@@ -161,7 +156,7 @@ class _Reading:
 
     def _read_tags(self, source: Source, selection: Selection) -> Record:
         sighting = sight(self.service, source, selection)
-        reader = self.reader = LayerReader(source, self.watch.beat)
+        reader = self.reader = LayerReader(source, beat)
         weighed: dict[str, LoadedImage] = {}
         if sighting.interrupted:
             self.interrupted = sighting.interrupted
@@ -221,34 +216,27 @@ class _Watched:
         self.name = source.name
         self._source = source
         self._reading = reading
-        self._thread = threading.get_ident()
 
     @property
     def stores_compressed(self) -> bool:
         return self._source.stores_compressed
 
     def head(self, reference: str) -> Descriptor:
-        self._beat()
+        beat()
         found = self._source.head(reference)
         self._reading.tags += 1
         return found
 
     def manifest(self, reference: str) -> tuple[Descriptor, bytes]:
-        self._beat()
+        beat()
         return self._source.manifest(reference)
 
     def blob(self, descriptor: Descriptor) -> Iterator[bytes]:
-        self._beat()
+        beat()
         return self._source.blob(descriptor)
 
     def close(self) -> None:
         self._source.close()
-
-    def _beat(self) -> None:
-        """Other threads, which read layers and ask for tags, have no database: who waits for them shows the
-        progress."""
-        if threading.get_ident() == self._thread:
-            self._reading.watch.beat()
 
 
 def _unexpected(service: Service, error: Exception) -> Remark:

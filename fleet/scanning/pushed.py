@@ -34,9 +34,7 @@ def _service(registry: Registry, repository: str) -> Service | None:
     known = registry.services.filter(repository=repository, platform=registry.platform)
     if not known.exists() and not _is_there(registry, repository):
         return None
-    service, _ = Service.objects.get_or_create(
-        registry=registry, repository=repository, platform=registry.platform, defaults={"gone_at": None}
-    )
+    service, _ = Service.objects.get_or_create(registry=registry, repository=repository, platform=registry.platform)
     if service.gone_at is not None:
         welcome_back(service)
     return service

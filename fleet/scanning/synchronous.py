@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from fleet.models import Scan, Service
 from fleet.oci.errors import RegistryError
+from fleet.oci.sources.endpoint import Endpoint
 from fleet.scanning.connection import connect
 from fleet.scanning.discovery import discover
 from fleet.scanning.lanes import Counts, Lane, open_lanes
@@ -55,7 +56,7 @@ def run_scan(scan: Scan, show: Show = lambda progress: None) -> Scan:
             if lane:
                 with lane:
                     mine = tuple(key for key in keys if key % scan.lane_count in lane.numbers)
-                    _read_all(scan, mine, _Shown(scan, lane, show))
+                    _read_all(scan, mine, endpoint, _Shown(scan, lane, show))
     except ScanOver:
         scan.refresh_from_db()
     except RegistryError as error:
@@ -67,19 +68,18 @@ def run_scan(scan: Scan, show: Show = lambda progress: None) -> Scan:
     return scan
 
 
-def _read_all(scan: Scan, keys: tuple[int, ...], shown: _Shown) -> None:
-    with closing(connect(scan.registry)) as endpoint:
-        for done, key in enumerate(keys):
-            service = Service.objects.select_related("registry", "snapshot").filter(pk=key).first()
-            if service is None:
-                continue
-            shown.turn_to(done, len(keys), service.repository)
-            while not scan_service(scan, service, endpoint, shown):
-                if not shown.wait_until_resumed():
-                    return
-                service.refresh_from_db(fields=["last_scan", "snapshot"])
-                if service.last_scan_id == scan.pk:
-                    break
+def _read_all(scan: Scan, keys: tuple[int, ...], endpoint: Endpoint, shown: _Shown) -> None:
+    for done, key in enumerate(keys):
+        service = Service.objects.select_related("registry", "snapshot").filter(pk=key).first()
+        if service is None:
+            continue
+        shown.turn_to(done, len(keys), service.repository)
+        while not scan_service(scan, service, endpoint, shown):
+            if not shown.wait_until_resumed():
+                return
+            service.refresh_from_db(fields=["last_scan", "snapshot"])
+            if service.last_scan_id == scan.pk:
+                break
     shown.turn_to(len(keys), len(keys), "")
 
 

@@ -22,6 +22,7 @@ from django.db import connection
 from fleet.management.commands import rotate_secrets
 from fleet.models import Registry
 from fleet.models.secret import UNREADABLE, is_current
+from tests.databases import database_url
 
 pytestmark = pytest.mark.django_db
 SECRET, PUSH_SECRET = "hunter2-t0ken", "börse"
@@ -215,13 +216,3 @@ def test_what_is_entered_while_secrets_are_rotated_is_kept(tmp_path: Path) -> No
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.splitlines()[0].startswith("1 secret rotated")
     assert done.stdout.splitlines()[-1] == "entered meanwhile"
-
-
-def database_url(directory: Path) -> str:
-    if connection.vendor == "sqlite":
-        return f"sqlite:///{directory / 'plimsoll.sqlite3'}"
-    database = connection.settings_dict
-    login = f"{database['USER']}:{database['PASSWORD']}@" if database["USER"] else ""
-    host = str(database["HOST"]).replace("/", "%2F")
-    port = f":{database['PORT']}" if database["PORT"] else ""
-    return f"postgres://{login}{host}{port}/{database['NAME']}"
