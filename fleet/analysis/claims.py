@@ -9,7 +9,7 @@ from fleet.analysis.findings import Finding
 from fleet.analysis.listing import aggregate, covered_directories
 from fleet.analysis.rules.rule import Claim, Rule, Survey
 from fleet.image.filetree import FileTree
-from fleet.image.sizes import NOTHING, Sizes
+from fleet.image.sizes import NOTHING
 
 _SHOWN_PATHS = 20
 _BASE_TITLE = "{} (in the base image)"
@@ -74,7 +74,7 @@ def _finding(rule: Rule, layer: int, claims: Sequence[Claim], covered: set[str],
         rule=rule.name,
         title=_BASE_TITLE.format(rule.title) if in_base else rule.title,
         advice=_BASE_ADVICE if in_base else rule.advice,
-        sizes=sum((Sizes(c.entry.size_bytes, c.entry.compressed_bytes) for c in claims), NOTHING),
+        sizes=sum((claim.sizes for claim in claims), NOTHING),
         layer=layer,
         paths=tuple(paths[:_SHOWN_PATHS]),
         path_count=len(paths),

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date
+from typing import Literal
 
 from fleet.image.packages.package import Package
 from fleet.image.sizes import NOTHING, Sizes
@@ -32,6 +34,26 @@ class Finding:
     path_count: int
 
 
+Severity = Literal["info", "warning", "danger"]
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """A fact about an image that weighs nothing: it runs as root, its base gets no more updates, a secret lies in it.
+
+    ``name`` is stable (``runs-as-root``), ``title`` says what, ``detail`` names the evidence and never a secret's
+    value, ``advice`` is a sentence on what to do. ``on`` is the day on which an end of life comes or came; whoever
+    shows it compares it with today.
+    """
+
+    name: str
+    severity: Severity
+    title: str
+    detail: str
+    advice: str = ""
+    on: date | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class LayerFacts:
     """One layer of the image in order. ``base`` is True when it came with the base image."""
@@ -52,6 +74,7 @@ class Analysis:
     layers: tuple[LayerFacts, ...]
     packages: tuple[Package, ...]
     findings: tuple[Finding, ...]
+    observations: tuple[Observation, ...] = ()
 
     @property
     def reclaimable(self) -> Sizes:

@@ -27,7 +27,7 @@ def aggregate(claims: Sequence[Claim], covered: set[str]) -> list[str]:
     for claim in claims:
         groups[_group(claim, covered)].append(claim)
     weights = {
-        f"{path}/" if len(group) > 1 else group[0].entry.path: sum(claim.entry.size_bytes for claim in group)
+        f"{path}/" if len(group) > 1 else group[0].entry.path: sum(claim.sizes.unpacked_bytes for claim in group)
         for path, group in groups.items()
     }
     return [escape_controls(f"/{path}") for path in sorted(weights, key=lambda path: (-weights[path], path))]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from fleet.image import elf
-from fleet.image.entries import ElfFacts
+from fleet.image.entries import Component, ElfFacts
 from fleet.image.limits import MEBIBYTE, Limits
 from fleet.image.stream import ByteStream
 from fleet.image.tar import Member
@@ -75,6 +75,7 @@ class Captures:
         self.texts: dict[str, bytes] = {}
         self.shebangs: dict[str, str] = {}
         self.elf: dict[str, ElfFacts] = {}
+        self.components: dict[str, tuple[Component, ...]] = {}
         self._limits = limits
         self._room_bytes = limits.texts_bytes
         self._facts_bytes = 0
@@ -87,6 +88,7 @@ class Captures:
         self._room_bytes += len(self.texts.pop(path, b""))
         self.shebangs.pop(path, None)
         self.elf.pop(path, None)
+        self.components.pop(path, None)
 
     def look(self, path: str, member: Member, stream: ByteStream) -> None:
         """Keep what is wanted of a regular file whose content the stream stands at."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Literal, TypeVar
 
 from fleet.image.children import Children
-from fleet.image.entries import ElfFacts, Entry, LayerIndex
+from fleet.image.entries import Component, ElfFacts, Entry, LayerIndex
 
 Cause = Literal["deleted", "overwritten", "metadata"]
 _Captured = TypeVar("_Captured")
@@ -40,8 +40,8 @@ class Hidden:
 class FileTree:
     """``nodes`` by path without leading slash. Every version of every path is in ``nodes`` or in ``hidden``.
 
-    Directories that no layer lists, but that hold files, exist without a node. ``texts``, ``elf`` and ``shebangs``
-    are those of surviving versions.
+    Directories that no layer lists, but that hold files, exist without a node. ``texts``, ``elf``, ``shebangs``
+    and ``components`` are those of surviving versions.
     """
 
     nodes: Mapping[str, Node]
@@ -49,6 +49,7 @@ class FileTree:
     texts: Mapping[str, bytes]
     elf: Mapping[str, ElfFacts]
     shebangs: Mapping[str, str]
+    components: Mapping[str, tuple[Component, ...]] = field(default_factory=dict)
     _children: Children = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -118,8 +119,9 @@ def apply_layers(layers: Sequence[LayerIndex]) -> FileTree:
     texts = stack.surviving([layer.texts for layer in layers])
     elf = stack.surviving([layer.elf for layer in layers])
     shebangs = stack.surviving([layer.shebangs for layer in layers])
+    components = stack.surviving([layer.components for layer in layers])
     stack.hand_over_to_links()
-    return FileTree(stack.nodes, tuple(stack.hidden), texts, elf, shebangs)
+    return FileTree(stack.nodes, tuple(stack.hidden), texts, elf, shebangs, components)
 
 
 _Version = tuple[int, int]  # layer, and id() of the entry: equal entries may be two versions

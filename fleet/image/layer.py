@@ -76,6 +76,7 @@ def index_layer(
         shebangs=reading.captures.shebangs,
         compressed_estimated=estimated,
         ignored_entries=reading.ignored,
+        components=reading.captures.components,
     )
 
 
@@ -145,9 +146,9 @@ class _Reading:
         second list of them would double the memory."""
         positions = progress.stored_positions(self._spans)
         entries = self._entries
-        for at, (path, kind, size, _, mode, uid, gid, link) in enumerate(entries):
+        for at, (path, kind, size, _, mode, uid, gid, link, fingerprint) in enumerate(entries):
             share = positions[2 * at + 1] - positions[2 * at]
-            entries[at] = Entry(path, kind, size, share, mode, uid, gid, link)
+            entries[at] = Entry(path, kind, size, share, mode, uid, gid, link, fingerprint)
         return tuple(entries)
 
 

@@ -13,9 +13,9 @@ from typing import Any
 
 import zstandard
 
-from fleet.image.entries import ElfFacts, Entry, LayerIndex
+from fleet.image.entries import Component, ElfFacts, Entry, LayerIndex
 
-VERSION = 1
+VERSION = 2
 
 _PREFIX = f"plimsoll-layer-index {VERSION}\n".encode()
 _LEVEL = 6
@@ -40,6 +40,7 @@ def dump_index(index: LayerIndex) -> bytes:
         "texts": {path: b64encode(text).decode("ascii") for path, text in index.texts.items()},
         "elf": {path: astuple(facts) for path, facts in index.elf.items()},
         "shebangs": dict(index.shebangs),
+        "components": dict(index.components),
     }
     # Escaped to ASCII: paths may hold lone surrogates, which UTF-8 does not take.
     body = json.dumps(document, separators=(",", ":"))
@@ -71,6 +72,7 @@ def _index(document: dict[str, Any]) -> LayerIndex:
         texts={path: b64decode(text) for path, text in document["texts"].items()},
         elf={path: _elf(values) for path, values in document["elf"].items()},
         shebangs=document["shebangs"],
+        components={path: tuple(Component(*row) for row in rows) for path, rows in document["components"].items()},
     )
 
 

@@ -10,7 +10,9 @@ from fleet.models.service import Service
 
 class Analysis(models.Model):
     """The rules' word on one image at one ruleset. ``packages`` is a list of {ecosystem, name, version, bytes};
-    ``base_layers`` how many of the first layers came with the base."""
+    ``base_layers`` how many of the first layers came with the base, ``base_source`` how that is known,
+    ``base_name`` what the base is called where somebody says. ``observations`` is a list of {name, severity, title,
+    detail, advice, on}."""
 
     image = models.OneToOneField(Image, models.CASCADE, related_name="analysis")
     ruleset = models.PositiveIntegerField()
@@ -18,9 +20,12 @@ class Analysis(models.Model):
     runtime_version = models.CharField(max_length=50, blank=True)
     runtime_evidence = models.CharField(max_length=255, blank=True)
     base_layers = models.PositiveSmallIntegerField(default=0)
+    base_source = models.CharField(max_length=20, blank=True)
+    base_name = models.CharField(max_length=500, blank=True)
     reclaimable_unpacked_bytes = models.BigIntegerField()
     reclaimable_compressed_bytes = models.BigIntegerField()
     packages = models.JSONField(default=list)
+    observations = models.JSONField(default=list)
     made_at = models.DateTimeField(auto_now=True)
 
     class Meta:

@@ -50,6 +50,23 @@ class Image(models.Model):
         return self.digest
 
 
+class BaseImage(models.Model):
+    """An image that others are built on, by the name that FROM says: read for a suggestion, or seen as such by an
+    admin.
+    Its layers tell what of an image came with its base."""
+
+    name = models.CharField(max_length=500)
+    image = models.ForeignKey(Image, models.CASCADE, related_name="base_names")
+    seen_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        ordering = ["name", "-seen_at"]
+        constraints = [models.UniqueConstraint(fields=["name", "image"], name="base_image_identity")]
+
+    def __str__(self) -> str:
+        return self.name
+
+
 class ImageLayer(models.Model):
     image = models.ForeignKey(Image, models.CASCADE)
     layer = models.ForeignKey(Layer, models.PROTECT)

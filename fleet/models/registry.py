@@ -31,6 +31,11 @@ class Registry(models.Model):
         ECR = "ecr", "Amazon ECR"
         GOOGLE = "google", "Google Artifact Registry"
 
+    class Sharing(models.TextChoices):
+        REGISTRY = "registry", "across the registry"
+        PROJECT = "project", "within the first part of a repository's name"
+        REPOSITORY = "repository", "within a repository"
+
     class Login(models.TextChoices):
         PASSWORD = "password", "user name and password or token"
         DOCKER = "docker", "Docker's configuration on the workers"
@@ -130,6 +135,14 @@ class Registry(models.Model):
     )
     push_secret = SecretField(
         "secret of push events", blank=True, help_text="Encrypted at rest. Empty: push events are refused."
+    )
+    sharing = models.CharField(
+        "layers are stored once",
+        max_length=20,
+        choices=Sharing,
+        default=Sharing.REGISTRY,
+        help_text="Decides which bytes deleting a tag or a service would free. Amazon ECR keeps layers apart for each "
+        "repository.",
     )
     enabled = models.BooleanField(default=True)
     # What the registry said of its own limit when it was last asked, and until when it wants to be left alone.

@@ -24,8 +24,10 @@ class Service(models.Model):
     """One repository of a registry, on one platform. The columns below ``snapshot`` repeat the latest snapshot and
     its analysis so that the ranking sorts and filters in one table; ``fleet.snapshots`` alone writes them.
 
-    ``savings_*`` come from the recommended suggestion, else from what the rules found; ``savings_source`` says
-    which. Both are estimates. ``sparkline`` holds the compressed bytes of the last snapshots, oldest first.
+    ``savings_*`` come from the recommended suggestion, else from what the rules found; ``savings_source`` says which.
+    Both are estimates. ``unique_bytes`` are the compressed bytes of the layers that only this service's tags use within
+    its registry's sharing scope, ``shared_bytes`` those of the layers that others use too, each once. ``sparkline``
+    holds the compressed bytes of the last snapshots, oldest first.
 
     ``checked_at`` is the last time its tags were read, ``last_scan`` the scan that was done with it last, well or
     badly: it makes a task that is delivered twice count once. ``skipped`` remembers tags that are no images as
@@ -70,6 +72,8 @@ class Service(models.Model):
     savings_source = models.CharField(max_length=20, choices=SavingsSource, blank=True)
     policy_state = models.CharField(max_length=10, choices=PolicyState, default=PolicyState.NONE)
     sparkline = models.JSONField(default=list)
+    unique_bytes = models.BigIntegerField(null=True)
+    shared_bytes = models.BigIntegerField(null=True)
 
     objects = ServiceQuerySet.as_manager()
 
@@ -110,6 +114,9 @@ class Snapshot(models.Model):
     gone_at = models.DateTimeField(null=True, help_text="When the tag was first found missing.")
     compressed_bytes = models.BigIntegerField()
     unpacked_bytes = models.BigIntegerField(null=True)
+    growth = models.JSONField(
+        null=True, help_text="What changed since the snapshot before, see fleet.analysis.growth. Null: not compared."
+    )
 
     objects = SnapshotQuerySet.as_manager()
 

@@ -17,16 +17,23 @@ from fleet.analysis.command import command_words, named_files
 from fleet.image.entries import Entry
 from fleet.image.filetree import FileTree, Node
 from fleet.image.packages.package import Package
+from fleet.image.sizes import Sizes
 from fleet.oci.manifest import ImageConfig
 
 
 class Claim(NamedTuple):
     """One version of a path. ``root`` is the highest directory that may stand for it where all below is claimed;
-    empty allows any."""
+    empty allows any. ``part`` is what of the file is claimed, where that is not the whole of it: debug sections of a
+    program. The version is taken all the same, so that no byte is claimed twice."""
 
     entry: Entry
     layer: int
     root: str = ""
+    part: Sizes | None = None
+
+    @property
+    def sizes(self) -> Sizes:
+        return self.part or Sizes(self.entry.size_bytes, self.entry.compressed_bytes)
 
     def is_live(self, survey: Survey) -> bool:
         """Whether containers see this version: no later layer hides it."""
