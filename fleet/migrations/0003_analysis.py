@@ -51,6 +51,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('name', models.CharField(max_length=500)),
+                ('head_digest', models.CharField(blank=True, max_length=135)),
                 ('seen_at', models.DateTimeField(auto_now=True)),
                 ('image', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='base_names', to='fleet.image')),
             ],

@@ -51,12 +51,12 @@ class Image(models.Model):
 
 
 class BaseImage(models.Model):
-    """An image that others are built on, by the name that FROM says: read for a suggestion, or seen as such by an
-    admin.
-    Its layers tell what of an image came with its base."""
+    """An image that others are built on, by the name that FROM says. Its layers tell what of an image came with its
+    base. ``head_digest`` is what FROM pins: the index's, where the name is one for many platforms."""
 
     name = models.CharField(max_length=500)
     image = models.ForeignKey(Image, models.CASCADE, related_name="base_names")
+    head_digest = models.CharField(max_length=135, blank=True)
     seen_at = models.DateTimeField(auto_now=True)
 
     class Meta:
