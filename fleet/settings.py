@@ -10,6 +10,7 @@ import os
 import secrets
 import tempfile
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 
 import environ
@@ -132,11 +133,18 @@ CELERY_BEAT_MAX_LOOP_INTERVAL = 5  # seconds until an admin's new schedule is no
 # A worker that is silent for so long is taken for dead, and its work for free.
 LEASE_SECONDS = env.float("PLIMSOLL_LEASE_SECONDS", default=60.0)
 TEND_SECONDS = env.int("PLIMSOLL_TEND_SECONDS", default=15)
+# Of so many of its newest images a service keeps the files, to judge them anew and to tell what changed between them.
+INDEXED_IMAGES = env.int("PLIMSOLL_INDEXED_IMAGES", default=5)
 CELERY_BEAT_SCHEDULE = {
     "Take up scans that rest or lost their worker": {
         "task": "fleet.tasks.tend",
         "schedule": TEND_SECONDS,
         "options": {"expire_seconds": TEND_SECONDS},  # without a worker they would only pile up
+    },
+    "Drop layer indexes that no image needs": {
+        "task": "fleet.tasks.prune",
+        "schedule": timedelta(days=1),
+        "options": {"expire_seconds": 3600},
     },
 }
 CELERY_TIMEZONE = TIME_ZONE = env.str("TIME_ZONE", default="UTC")
@@ -151,6 +159,7 @@ CELERY_TASK_ROUTES = {
     "fleet.tasks.tend": {"queue": "discovery"},
     "fleet.tasks.read_pushed": {"queue": "discovery"},
     "fleet.tasks.reconsider": {"queue": "index"},
+    "fleet.tasks.prune": {"queue": "index"},
 }
 
 AUTH_PASSWORD_VALIDATORS = [

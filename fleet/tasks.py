@@ -5,6 +5,7 @@
     scan_lane       read services of a lane for some seconds, then queue again; the last one closes the scan
     read_pushed     start a scan of each repository that push events named
     tend            beat's entry every few seconds: go on with what rests or was lost
+    prune           beat's entry once a day: drop the layer indexes that no kept image needs
     reconsider      judge a service's newest image again from what is stored
 
 Each kind has its queue, so that workers can be told which to take (``celery -A fleet worker -Q scan``); a worker that
@@ -20,10 +21,11 @@ from datetime import datetime
 from functools import partial
 
 from celery import shared_task
+from django.conf import settings
 from django.db import transaction
 from kombu.exceptions import OperationalError
 
-from fleet import scanning
+from fleet import scanning, snapshots
 from fleet.models import PushedRepository, Registry, Scan, Service
 
 log = logging.getLogger(__name__)
@@ -146,6 +148,12 @@ def tend() -> None:
         scan_lane.delay(scan_id, number)
     for registry_id in lost.pushed:
         read_pushed.delay(registry_id)
+
+
+@shared_task
+def prune() -> None:
+    pruned = snapshots.prune_indexes(settings.INDEXED_IMAGES)
+    log.info("Dropped %s layer indexes of %s bytes that no kept image needs", pruned.layers, pruned.index_bytes)
 
 
 @shared_task

@@ -12,7 +12,8 @@ Every step is keyed by digest and may be repeated: killed anywhere, a scan resum
 Workers hold what they read: a registry's services stand in lanes (``lanes``). A registry that cannot be asked for the
 moment makes its scan pause (``lifecycle``), and ``tend`` goes on with what rests or was lost (``tending``).
 
-``run_scan`` does 2 to 4 in this process; ``fleet.tasks`` spreads them over workers.
+``run_scan`` does 2 to 4 in this process; ``fleet.tasks`` spreads them over workers. ``reanalyse`` judges anew what is
+stored.
 """
 
 from fleet.scanning.connection import connect, try_connection
@@ -21,6 +22,7 @@ from fleet.scanning.lanes import Lane, is_waiting, open_lanes, others_wait
 from fleet.scanning.lifecycle import DATABASE_GONE, begin, cancel, fail, finish, resume, start, wake
 from fleet.scanning.one_service import read_lane, reconsider, scan_service
 from fleet.scanning.pushed import take_pushed
+from fleet.scanning.reanalysis import Reanalysis, due, reanalyse
 from fleet.scanning.synchronous import Progress, run_scan
 from fleet.scanning.tending import tend
 
@@ -28,16 +30,19 @@ __all__ = [
     "DATABASE_GONE",
     "Lane",
     "Progress",
+    "Reanalysis",
     "begin",
     "cancel",
     "connect",
     "discover",
+    "due",
     "fail",
     "finish",
     "is_waiting",
     "open_lanes",
     "others_wait",
     "read_lane",
+    "reanalyse",
     "reconsider",
     "resume",
     "run_scan",

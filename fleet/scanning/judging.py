@@ -88,10 +88,11 @@ def restore(image: Image) -> ResolvedImage:
     )
 
 
-def judge(service: Service, image: LoadedImage) -> Judgement:
-    """The rules' word on an image, and a suggestion or the reason why there is none in each mode."""
+def judge(service: Service, image: LoadedImage, bases: Bases | None = None) -> Judgement:
+    """The rules' word on an image, and a suggestion or the reason why there is none in each mode. ``bases`` are asked
+    for what a Dockerfile may start from, by default those of the service's registry."""
     analysis = analyse(image)
-    offers = tuple(_offer(service, image, analysis, mode, bases_of(service)) for mode in MODES)
+    offers = tuple(_offer(service, image, analysis, mode, bases or bases_of(service)) for mode in MODES)
     return Judgement(image, analysis, offers)
 
 
