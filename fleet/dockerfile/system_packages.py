@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from operator import attrgetter
 
 from fleet.analysis.findings import Analysis
 from fleet.image.filetree import FileTree
+from fleet.image.packages.graph import needed
 from fleet.image.packages.package import Package
 
 _INSTALL = re.compile(r"(?:apt-get|apt|aptitude|apk)\s([^&|;\n]{1,8000})")
@@ -59,17 +62,15 @@ def is_build_tool(name: str) -> bool:
 
 
 def dependency_closure(analysis: Analysis, names: Iterable[str], present: frozenset[str]) -> tuple[Package, ...]:
-    """The packages that installing ``names`` brings, without those that are ``present`` already."""
-    known: Mapping[str, Package] = {p.name: p for p in analysis.packages if p.ecosystem in ("deb", "apk")}
-    wanted, found = list(names), dict[str, Package]()
-    while wanted:
-        name = wanted.pop()
-        package = known.get(name)
-        if package is None or name in found or name in present:
-            continue
-        found[name] = package
-        wanted += [_VERSIONED.sub("", alternative.split()[0]) for alternative in package.depends if alternative.split()]
-    return tuple(found[name] for name in sorted(found))
+    """The packages that installing ``names`` brings, without those that are ``present`` already and what these fulfil,
+    sorted by name."""
+    absent = [
+        replace(package, requires=tuple(names for names in package.requires if present.isdisjoint(names)))
+        for package in analysis.packages
+        if package.ecosystem in ("deb", "apk") and package.name not in present
+    ]
+    wanted = frozenset(names)
+    return tuple(sorted(needed(absent, (p for p in absent if p.name in wanted)), key=attrgetter("name")))
 
 
 def has_foreign_sources(tree: FileTree) -> bool:

@@ -18,7 +18,7 @@ _SMALL_BYTES = 64 << 10
 _SYSTEM_FILES = re.compile(
     r"""
     var/lib/dpkg/status | var/lib/dpkg/status\.d/[^/]+ | var/lib/dpkg/info/[^/]+\.list
-    | (?:usr/)?lib/apk/db/installed
+    | var/lib/apt/extended_states | (?:usr/)?lib/apk/db/installed | etc/apk/world
     | etc/os-release | usr/lib/os-release | etc/alpine-release | etc/passwd | etc/group
     | etc/ld\.so\.conf | etc/ld\.so\.conf\.d/[^/]+ | etc/ld-musl-[^/]+\.path
     """,
@@ -57,7 +57,7 @@ def wanted_text(path: str, size: int) -> bool:
         return directory.endswith(".egg-info") and size <= 2 * MEBIBYTE
     if name.endswith(_SUFFIXES):
         return size <= _SMALL_BYTES and _is_wanted_suffix(directory, name)
-    return path.startswith(("var/lib/dpkg/", "lib/apk/", "usr/lib/", "etc/")) and bool(_SYSTEM_FILES.fullmatch(path))
+    return path.startswith(("var/lib/", "lib/apk/", "usr/lib/", "etc/")) and bool(_SYSTEM_FILES.fullmatch(path))
 
 
 def _is_wanted_suffix(directory: str, name: str) -> bool:

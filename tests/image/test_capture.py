@@ -20,6 +20,8 @@ SITE = "usr/lib/python3/dist-packages"
         "var/lib/dpkg/info/libc6:amd64.list",
         "lib/apk/db/installed",
         "usr/lib/apk/db/installed",
+        "var/lib/apt/extended_states",
+        "etc/apk/world",
         "etc/os-release",
         "usr/lib/os-release",
         "etc/passwd",

@@ -1,33 +1,38 @@
-"""Alpine packages: /lib/apk/db/installed, one letter a field.
+"""Alpine packages: /lib/apk/db/installed, one letter a field, and /etc/apk/world, what somebody asked for.
 
-Source: https://wiki.alpinelinux.org/wiki/Apk_spec
+Source: https://wiki.alpinelinux.org/wiki/Apk_spec and apk-world(5).
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from fleet.image.filetree import FileTree
-from fleet.image.packages.listing import Locator, read_lines, short
+from fleet.image.packages.listing import Locator, first_names, main_layer, read_lines, short
 from fleet.image.packages.package import Package
 
 _DATABASES = ("lib/apk/db/installed", "usr/lib/apk/db/installed")
-_CONSTRAINT = re.compile(r"[<>=~].*")
+_WORLD = "etc/apk/world"
+# From the comparison of a version on; a repository may be pinned by its tag.
+_CONSTRAINT = re.compile(r"[<>=~@].*")
+
+Stanza = list[tuple[str, str]]
 
 
 def read(tree: FileTree) -> Iterator[Package]:
     locator = Locator(tree)
+    world = frozenset(_names(" ".join(read_lines(tree, _WORLD)))) if _WORLD in tree.texts else None
     for database in _DATABASES:
         if database in tree.nodes:
             for stanza in _stanzas(read_lines(tree, database)):
-                package = _package(stanza, locator, tree.nodes[database].layer)
+                package = _package(tree, locator, stanza, tree.nodes[database].layer, world)
                 if package.name:
                     yield package
 
 
-def _stanzas(lines: list[str]) -> Iterator[list[tuple[str, str]]]:
-    stanza: list[tuple[str, str]] = []
+def _stanzas(lines: list[str]) -> Iterator[Stanza]:
+    stanza: Stanza = []
     for line in lines:
         if line[1:2] == ":":
             stanza.append((line[0], line[2:]))
@@ -38,21 +43,35 @@ def _stanzas(lines: list[str]) -> Iterator[list[tuple[str, str]]]:
         yield stanza
 
 
-def _package(stanza: list[tuple[str, str]], locator: Locator, layer: int) -> Package:
+def _package(
+    tree: FileTree, locator: Locator, stanza: Stanza, database_layer: int, world: frozenset[str] | None
+) -> Package:
     fields = dict(reversed(stanza))
-    depends = (_CONSTRAINT.sub("", word) for word in fields.get("D", "").split() if not word.startswith("!"))
+    name = short(fields.get("P", ""))
+    paths = locator.present(_files(stanza))
+    requires = tuple((required,) for required in _names(fields.get("D", "")))
+    provides = tuple(_names(fields.get("p", "")))
     return Package(
         ecosystem="apk",
-        name=short(fields.get("P", "")),
+        name=name,
         version=short(fields.get("V", "")),
         unpacked_bytes=0,
-        layer=layer,
-        paths=locator.present(_files(stanza)),
-        depends=tuple(depends),
+        layer=main_layer(tree, paths, database_layer),
+        paths=paths,
+        depends=first_names(requires),
+        requires=requires,
+        provides=provides,
+        automatic=None if world is None else world.isdisjoint((name, *provides)),
     )
 
 
-def _files(stanza: list[tuple[str, str]]) -> Iterator[str]:
+def _names(words: str) -> Iterable[str]:
+    """``so:libz.so.1 busybox>1.3 !conflict`` → ``so:libz.so.1``, ``busybox``."""
+    names = (_CONSTRAINT.sub("", word) for word in words.split() if not word.startswith("!"))
+    return dict.fromkeys(short(name) for name in names if name)
+
+
+def _files(stanza: Stanza) -> Iterator[str]:
     """``R`` lines name files in the directory that the last ``F`` line named."""
     directory = ""
     for field, value in stanza:

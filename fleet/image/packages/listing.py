@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 
 from fleet.image.filetree import FileTree
@@ -32,6 +33,18 @@ def stanzas(lines: Iterable[str]) -> Iterator[dict[str, str]]:
 def short(text: str) -> str:
     """A name or version, printable and of a length that people and tables take."""
     return "".join(character for character in text[:_LONGEST_NAME] if character.isprintable())
+
+
+def main_layer(tree: FileTree, paths: Iterable[str], otherwise: int) -> int:
+    """The layer that most of a package's files come from, for databases that a later layer rewrites as a whole; the
+    lowest of several, ``otherwise`` when there are no files."""
+    counts = Counter(tree.nodes[path].layer for path in paths)
+    return min(counts, key=lambda layer: (-counts[layer], layer), default=otherwise)
+
+
+def first_names(requires: Iterable[tuple[str, ...]]) -> tuple[str, ...]:
+    """Of each dependency the name that comes first: what a package manager installs unless told otherwise."""
+    return tuple(dict.fromkeys(alternatives[0] for alternatives in requires))
 
 
 class Locator:
