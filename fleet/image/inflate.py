@@ -8,12 +8,14 @@ several frames).
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Literal
 
 import zstandard
 from isal import isal_zlib
+from isal.igzip import BadGzipFile
 
+from fleet.image.hashing import Piece
 from fleet.image.limits import DEFAULT_LIMITS, Limits
 from fleet.image.progress import Progress
 from fleet.oci.errors import CorruptLayer, TooLarge
@@ -25,8 +27,6 @@ _STEP_BYTES = 16 << 10
 _OUTPUT_BYTES = 128 << 10
 _GZIP = b"\x1f\x8b"
 _ZSTD = b"\x28\xb5\x2f\xfd"
-# A gzip wrapper: window of 2^15 and 16 to ask for header and checksum.
-_WITH_GZIP_HEADER = 31
 
 
 def sniff(chunks: Iterable[bytes]) -> tuple[Compression, Iterator[bytes]]:
@@ -45,16 +45,24 @@ def sniff(chunks: Iterable[bytes]) -> tuple[Compression, Iterator[bytes]]:
 
 
 def inflate(
-    compression: Compression, chunks: Iterable[bytes], progress: Progress, limits: Limits = DEFAULT_LIMITS
-) -> Iterator[bytes]:
-    """The inflated stream in pieces of at most 16 MiB. Each step is noted in ``progress``.
+    compression: Compression,
+    chunks: Iterable[bytes],
+    progress: Progress,
+    blocks: Iterable[memoryview],
+    limits: Limits = DEFAULT_LIMITS,
+) -> Iterator[Piece]:
+    """The inflated stream in pieces. Each step is noted in ``progress``.
 
+    What is compressed is inflated into ``blocks``, one after the other; whoever made them says how long a piece holds.
     Raises CorruptLayer for damaged or cut streams and TooLarge for what expands beyond ``limits``.
     """
-    if compression == "zstd":
-        pieces = _unzstd(chunks, progress, limits.window_bytes)
+    pieces: Iterator[Piece]
+    if compression == "gzip":
+        pieces = _gunzip(chunks, progress, blocks)
+    elif compression == "zstd":
+        pieces = _unzstd(chunks, progress, blocks, limits.window_bytes)
     else:
-        pieces = {"gzip": _gunzip, "none": _as_stored}[compression](chunks, progress)
+        pieces = _as_stored(chunks, progress)
     for piece in pieces:
         _refuse_bomb(progress, limits)
         yield piece
@@ -74,66 +82,71 @@ def _as_stored(chunks: Iterable[bytes], progress: Progress) -> Iterator[bytes]:
         yield chunk
 
 
-def _steps(chunks: Iterable[bytes]) -> Iterator[memoryview]:
-    """The stored bytes in equal steps, however they came in: what is noted at each must not depend on the network."""
-    begun = bytearray()
-    for chunk in chunks:
-        view = memoryview(chunk)
-        if begun:
-            missing = _STEP_BYTES - len(begun)
-            begun += view[:missing]
-            if len(begun) < _STEP_BYTES:
-                continue
-            yield memoryview(bytes(begun))
-            view = view[missing:]
-        whole = len(view) - len(view) % _STEP_BYTES
-        for start in range(0, whole, _STEP_BYTES):
-            yield view[start : start + _STEP_BYTES]
-        begun = bytearray(view[whole:])
-    if begun:
-        yield memoryview(bytes(begun))
-
-
-def _gunzip(chunks: Iterable[bytes], progress: Progress) -> Iterator[bytes]:
-    member = isal_zlib.decompressobj(_WITH_GZIP_HEADER)
-    try:
-        for step in _steps(chunks):
-            ended = member.eof
-            piece = b"" if ended else member.decompress(step)
-            rest = bytes(step) if ended else member.unused_data
-            progress.advance(len(step), len(piece))
-            if piece:
-                yield piece
-            # Tape-like padding after the last member is harmless; anything else must be a member.
-            while rest and (rest := rest.lstrip(b"\0")):
-                if rest[:1] != _GZIP[:1]:
-                    raise CorruptLayer("there is garbage after the end of its gzip stream")
-                member = isal_zlib.decompressobj(_WITH_GZIP_HEADER)
-                piece = member.decompress(rest)
-                rest = member.unused_data
-                progress.advance(0, len(piece))
-                if piece:
-                    yield piece
-    except isal_zlib.IsalError as error:  # type: ignore[misc]  # the stubs call it an instance
-        raise CorruptLayer("its gzip stream is damaged") from error
-    if not member.eof:
-        raise CorruptLayer("its gzip stream is cut short")
-
-
 class _Steps:
-    """Chunks as the file that zstandard reads from, in the same small steps."""
+    """The stored bytes as a file that gives them in equal steps, however they came in: what is noted at each must not
+    depend on the network.
+
+    A step is asked for when the one before is used up; ``inflated_bytes`` then says how far that one led."""
 
     def __init__(self, chunks: Iterable[bytes], progress: Progress) -> None:
-        self._steps = _steps(chunks)
+        self.inflated_bytes: Callable[[], int] | None = None
+        self._chunks = iter(chunks)
+        self._chunk = memoryview(b"")
         self._progress = progress
 
-    def read(self, _size: int) -> bytes:
-        step = next(self._steps, memoryview(b""))
-        self._progress.advance(len(step), 0)
-        return bytes(step)
+    def readinto(self, step: memoryview) -> int:
+        """Fill the step, less only at the end."""
+        if self.inflated_bytes is not None:
+            self._progress.reach(self.inflated_bytes())
+        filled, size = 0, len(step)
+        while filled < size:
+            if not self._chunk:
+                chunk = next(self._chunks, None)
+                if chunk is None:
+                    break
+                self._chunk = memoryview(chunk)
+            part = self._chunk[: size - filled]
+            step[filled : filled + len(part)] = part
+            self._chunk = self._chunk[len(part) :]
+            filled += len(part)
+        self._progress.stored_bytes += filled
+        return filled
+
+    def read(self, size: int) -> bytes:
+        step = bytearray(size)
+        return bytes(step[: self.readinto(memoryview(step))])
 
 
-def _unzstd(chunks: Iterable[bytes], progress: Progress, window_bytes: int) -> Iterator[bytes]:
+def _gunzip(chunks: Iterable[bytes], progress: Progress, blocks: Iterable[memoryview]) -> Iterator[memoryview]:
+    # The reader that igzip's own files are made of: it inflates into a buffer, and counts what came of a step before it
+    # asks for the next one.
+    steps = _Steps(chunks, progress)
+    reader = isal_zlib._GzipReader(steps, _STEP_BYTES)  # type: ignore[arg-type]  # it asks for readinto() alone
+    steps.inflated_bytes = reader.tell
+    try:
+        for block in blocks:
+            size = reader.readinto(block)
+            if not size:
+                return
+            progress.reach(reader.tell())
+            yield block[:size]
+    except EOFError as error:
+        raise CorruptLayer("its gzip stream is cut short") from error
+    except BadGzipFile as error:
+        # The first member has been recognised already.
+        garbage = str(error).startswith("Not a gzipped file")
+        reason = "there is garbage after the end of its gzip stream" if garbage else "its gzip stream is damaged"
+        raise CorruptLayer(reason) from error
+    except (OverflowError, isal_zlib.IsalError) as error:  # type: ignore[misc]  # the stubs call it an instance
+        raise CorruptLayer("its gzip stream is damaged") from error
+    finally:
+        # The reader holds the steps; no collector would find that they hold the reader.
+        steps.inflated_bytes = None
+
+
+def _unzstd(
+    chunks: Iterable[bytes], progress: Progress, blocks: Iterable[memoryview], window_bytes: int
+) -> Iterator[memoryview]:
     # A reader, since a decompressobj would return 500 MB at once for one step of a hostile blob. It does not tell a
     # cut stream from a whole one: the archive within and the digest do.
     reader = zstandard.ZstdDecompressor(max_window_size=window_bytes).stream_reader(
@@ -142,9 +155,14 @@ def _unzstd(chunks: Iterable[bytes], progress: Progress, window_bytes: int) -> I
         read_across_frames=True,
     )
     try:
-        while piece := reader.read(_OUTPUT_BYTES):
-            progress.advance(0, len(piece))
-            yield piece
+        for block in blocks:
+            size = 0
+            while size < len(block) and (part := reader.readinto(block[size : size + _OUTPUT_BYTES])):
+                size += part
+                progress.advance(0, part)
+            if not size:
+                return
+            yield block[:size]
     except zstandard.ZstdError as error:
         # The library gives no code, only zstd's own words.
         if "too much memory" in str(error):

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 from fleet.image.capture import Captures
 from fleet.image.entries import Entry, Kind, LayerIndex
 from fleet.image.estimate import estimate
-from fleet.image.hashing import Hashing
+from fleet.image.hashing import Hashing, Piece
 from fleet.image.inflate import inflate, sniff
 from fleet.image.limits import DEFAULT_LIMITS, Limits
 from fleet.image.progress import Progress
@@ -26,6 +26,8 @@ _WHITEOUT = ".wh."
 _AUFS = ".wh..wh."
 _OPAQUE = ".wh..wh..opq"
 _LARGEST_SUM_BYTES = 1 << 60
+# Copies of smaller files are worth no finding.
+_FINGERPRINTED_BYTES = 1 << 10
 
 
 def index_layer(
@@ -54,7 +56,11 @@ def index_layer(
         with Hashing() as hashing:
             compression, stored = sniff(hashing.passing(_bounded(chunks, limits), blob))
             estimated = compression == "none" and not stores_compressed
-            pieces = estimate(stored, progress) if estimated else inflate(compression, stored, progress, limits)
+            pieces: Iterator[Piece] = (
+                estimate(stored, progress)
+                if estimated
+                else inflate(compression, stored, progress, hashing.blocks(), limits)
+            )
             reading.read(ByteStream(hashing.passing(pieces, contents)))
             hashing.finish()
     except CorruptLayer as error:
@@ -125,16 +131,26 @@ class _Reading:
         if self._names_bytes > self._limits.names_bytes:
             raise TooLarge(f"its paths alone have more than {self._limits.names_bytes} bytes")
         size_bytes = member.size_bytes
+        fingerprint = 0
         if kind == "file":
             self.captures.forget(path)
             if member.stored_bytes and not member.sparse:
-                self.captures.look(path, member, stream)
+                fingerprint = self._look(path, member, stream)
         elif kind != "symlink":
             size_bytes = 0
         self.unpacked_bytes += size_bytes
         link = (entry_path(member.link) or "") if kind == "hardlink" else member.link
-        self._entries.append(Entry(path, kind, size_bytes, 0, member.mode, member.uid, member.gid, link))
+        self._entries.append(Entry(path, kind, size_bytes, 0, member.mode, member.uid, member.gid, link, fingerprint))
         self._spans.extend((member.begin, member.end))
+
+    def _look(self, path: str, member: Member, stream: ByteStream) -> int:
+        """Capture what is wanted of a file's content; its fingerprint, or 0 for one that is too small."""
+        if member.stored_bytes < _FINGERPRINTED_BYTES:
+            self.captures.look(path, member, stream)
+            return 0
+        stream.watch(member.stored_bytes)
+        self.captures.look(path, member, stream)
+        return stream.fingerprint()
 
     def _is_too_long(self, path: str) -> bool:
         # A character is four bytes at most, so only what is long needs to be measured.

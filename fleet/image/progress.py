@@ -24,15 +24,19 @@ class Progress:
     def advance(self, stored_bytes: int, unpacked_bytes: int) -> None:
         """So many more stored bytes went in, so many more unpacked ones came out."""
         self.stored_bytes += stored_bytes
-        if not unpacked_bytes:
+        self.reach(self.unpacked_bytes + unpacked_bytes)
+
+    def reach(self, unpacked_bytes: int) -> None:
+        """So many unpacked bytes, from the start, came of the stored ones that went in so far."""
+        if unpacked_bytes == self.unpacked_bytes:
             return
-        self.unpacked_bytes += unpacked_bytes
+        self.unpacked_bytes = unpacked_bytes
         if self._stored[-1] == self.stored_bytes:
             # More output of the same input: one pair, or all its bytes would fall on the first output.
-            self._unpacked[-1] = self.unpacked_bytes
+            self._unpacked[-1] = unpacked_bytes
         else:
             self._stored.append(self.stored_bytes)
-            self._unpacked.append(self.unpacked_bytes)
+            self._unpacked.append(unpacked_bytes)
 
     def stored_positions(self, offsets: Iterable[int]) -> array[int]:
         """The stored position of each unpacked offset, interpolated. ``offsets`` must not decrease."""

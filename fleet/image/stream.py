@@ -2,74 +2,121 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
 
+import xxhash
+
+from fleet.image.hashing import Piece
 from fleet.oci.errors import CorruptLayer
 
 
 class ByteStream:
-    """``offset`` is how many bytes are behind. Reading past the end raises CorruptLayer."""
+    """``offset`` is how many bytes are behind. Reading past the end raises CorruptLayer.
 
-    __slots__ = ("_at", "_passed", "_piece", "_pieces")
+    Pieces may be buffers that are filled anew: only the present one, and the one after it while something is peeked at
+    across their border, are looked at."""
 
-    def __init__(self, pieces: Iterator[bytes]) -> None:
+    __slots__ = (
+        "_ahead",
+        "_at",
+        "_fingerprint",
+        "_hash",
+        "_hashed",
+        "_passed",
+        "_piece",
+        "_pieces",
+        "_size",
+        "_watched",
+    )
+
+    def __init__(self, pieces: Iterator[Piece]) -> None:
         self._pieces = pieces
-        self._piece = b""
+        self._ahead: deque[Piece] = deque()
+        self._piece: Piece = b""
+        self._size = 0
         self._at = 0
         self._passed = 0
+        self._watched = 0
+        self._fingerprint = 0
+        self._hash: xxhash.xxh3_64 | None = None
+        self._hashed = 0
 
     @property
     def offset(self) -> int:
         return self._passed + self._at
 
     def peek(self, size: int) -> bytes:
-        """The next ``size`` bytes, fewer only at the end, without moving."""
-        if len(self._piece) - self._at < size:
-            self._gather(size)
-        return self._piece[self._at : self._at + size]
+        """The next ``size`` bytes, fewer only at the end, without moving. For sizes far below a block's."""
+        start = self._at
+        if start + size <= self._size:
+            return bytes(self._piece[start : start + size])
+        found = bytes(self._piece[start:])
+        for piece in self._ahead:
+            found += piece[: size - len(found)]
+        while len(found) < size and (piece := next(self._pieces, None)) is not None:
+            self._ahead.append(piece)
+            found += piece[: size - len(found)]
+        return found
 
     def take(self, size: int) -> bytes:
         """The next ``size`` bytes."""
         start = self._at
         end = start + size
-        if end > len(self._piece):
-            self._gather(size)
-            start, end = 0, size
-            if len(self._piece) < size:
-                raise _cut_short()
-        self._at = end
-        return self._piece[start:end]
+        if end <= self._size:
+            self._at = end
+            return bytes(self._piece[start:end])
+        taken = bytearray(self._piece[start:])
+        while len(taken) < size:
+            self._advance()
+            self._at = min(size - len(taken), self._size)
+            taken += self._piece[: self._at]
+        return bytes(taken)
 
     def skip(self, size: int) -> None:
         end = self._at + size
-        while end > len(self._piece):
-            end -= len(self._piece)
-            self._passed += len(self._piece)
-            piece = next(self._pieces, None)
-            if piece is None:
-                self._piece, self._at = b"", 0
-                raise _cut_short()
-            self._piece = piece
+        while end > self._size:
+            end -= self._size
+            self._advance()
         self._at = end
 
     def drain(self) -> None:
         """Read on to the end, whatever is there."""
-        for piece in self._pieces:
-            self._passed += len(self._piece)
-            self._piece = piece
-        self._at = len(self._piece)
+        while self._turn():
+            pass
 
-    def _gather(self, size: int) -> None:
-        """Join what is left with further pieces until ``size`` bytes are at hand or the stream ends."""
-        self._passed += self._at
-        pieces = [self._piece[self._at :]]
-        self._piece, self._at = b"", 0
-        have = len(pieces[0])
-        while have < size and (piece := next(self._pieces, None)) is not None:
-            pieces.append(piece)
-            have += len(piece)
-        self._piece = b"".join(pieces)
+    def watch(self, size: int) -> None:
+        """Fingerprint the next ``size`` bytes while they pass, however they are read."""
+        start = self._at
+        end = start + size
+        self._watched = self._passed + end
+        if end <= self._size:
+            self._fingerprint = xxhash.xxh3_64_intdigest(self._piece[start:end])
+        else:
+            self._hash = xxhash.xxh3_64()
+            self._hashed = start
 
+    def fingerprint(self) -> int:
+        """The XXH3-64 of what was watched, which is behind then."""
+        self.skip(self._watched - self.offset)
+        if self._hash is not None:
+            self._hash.update(self._piece[self._hashed : self._at])
+            self._fingerprint = self._hash.intdigest()
+            self._hash = None
+        return self._fingerprint
 
-def _cut_short() -> CorruptLayer:
-    return CorruptLayer("its tar archive is cut short")
+    def _advance(self) -> None:
+        if not self._turn():
+            raise CorruptLayer("its tar archive is cut short")
+
+    def _turn(self) -> bool:
+        """Leave the present piece behind, whole, for the next one."""
+        if self._hash is not None:
+            self._hash.update(self._piece[self._hashed :])
+            self._hashed = 0
+        self._passed += self._size
+        self._at = 0
+        following = self._ahead.popleft() if self._ahead else next(self._pieces, None)
+        self._piece = b"" if following is None else following
+        self._size = len(self._piece)
+        return following is not None

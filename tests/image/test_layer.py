@@ -5,11 +5,13 @@ import tarfile
 import zlib
 
 import pytest
+import xxhash
 import zstandard
 
 from fleet.image.layer import index_layer
 from fleet.image.limits import Limits
 from fleet.oci.errors import CorruptLayer, DigestMismatch, RegistryError, TooLarge
+from fleet.sample.elf import LOADER, Program, elf_file
 from tests.image.archives import (
     END,
     GZIP,
@@ -119,6 +121,36 @@ def random_archive(seed: int, form: int) -> bytes:
             case _:
                 members.append(member(name, chance.randbytes(chance.choice([0, 1, 511, 512, 513, 9000])), **owner))
     return archive(*members, form=form)
+
+
+@pytest.mark.parametrize("chunk_bytes", [61, 1000, 65_536, 10_000_000])
+@pytest.mark.parametrize("compress", [gzip.compress, zstandard.compress, bytes], ids=["gzip", "zstd", "plain"])
+def test_contents_are_fingerprinted_whatever_is_read_of_them(compress, chunk_bytes):
+    library = elf_file(Program(LOADER, ("libc.so.6",), "libx.so"), 700_000).head.ljust(700_000, b"\1")
+    contents = {
+        "app/noise": noise(600_000),
+        "app/copy": noise(600_000),
+        "app/run": b"#!/bin/sh\n" + b"echo\n" * 500,
+        "etc/passwd": b"root:x:0:0\n" * 40_000,
+        "lib/libx.so": library,
+        "lib/other.so": library[:-1] + b"\7",
+        "just/enough": b"x" * 1024,
+        "too/small": b"x" * 1023,
+        "empty": b"",
+    }
+    blob = compress(archive(*(member(path, content, mode=0o755) for path, content in contents.items())))
+    found = index_layer(in_chunks(blob, chunk_bytes), digest="", media_type="")
+    expected = {path: xxhash.xxh3_64_intdigest(body) if len(body) >= 1024 else 0 for path, body in contents.items()}
+    assert {entry.path: entry.fingerprint for entry in found.entries} == expected
+    assert expected["app/noise"] == expected["app/copy"]
+    assert found.texts["etc/passwd"] == contents["etc/passwd"]
+    assert found.elf["lib/libx.so"].soname == "libx.so"
+
+
+def test_what_is_no_whole_file_has_no_fingerprint():
+    sparse = pax({b"GNU.sparse.realsize": b"2000000", b"GNU.sparse.name": b"sparse"})
+    tar = sparse + block(b"x", size=4096) + bytes(4096) + archive(hardlink("h", "sparse"), symlink("s", "x" * 2000))
+    assert [entry.fingerprint for entry in index(tar).entries] == [0, 0, 0]
 
 
 def test_kinds_and_links_are_told_apart():
@@ -271,7 +303,10 @@ CORRUPT = {
     "a gzip header alone": (GZ[:10], "cut short"),
     "damaged gzip": (bytes(DAMAGED), "damaged"),
     "wrong gzip checksum": (GZ[:-8] + b"\0\0\0\0" + GZ[-4:], "damaged"),
-    "garbage after gzip": (GZ + b"garbage", "garbage after"),
+    "garbage after gzip": (GZ + b"garbage that is no member", "garbage after"),
+    "a few letters after gzip": (GZ + b"garbage", "cut short"),
+    "a gzip header without an end": (b"\x1f\x8b\x08\x08" + bytes(6) + b"name" * 9000, "damaged"),
+    "a gzip header of no known method": (b"\x1f\x8b\x09" + GZ[3:], "damaged"),
     "half a second member": (GZ + GZ[:5000], "cut short"),
     "cut zstd": (zstandard.compress(noise(500_000))[:300_000], "no tar header"),
     "cut zstd of a tar": (zstandard.compress(archive(member("a", noise(900_000))))[:600_000], "cut short"),
