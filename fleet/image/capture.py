@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import re
+from array import array
+from dataclasses import replace
+from itertools import islice
 
 from fleet.image import elf
 from fleet.image.entries import Component, ElfFacts
 from fleet.image.limits import MEBIBYTE, Limits
+from fleet.image.packages.extracts import Extract, extract_for
+from fleet.image.progress import Progress
 from fleet.image.stream import ByteStream
 from fleet.image.tar import Member
 from fleet.oci.errors import TooLarge
@@ -80,6 +85,7 @@ class Captures:
         self._room_bytes = limits.texts_bytes
         self._facts_bytes = 0
         self._kept: set[str] = set()
+        self._debug: dict[str, array[int]] = {}
 
     def forget(self, path: str) -> None:
         """A newer version of the path is coming."""
@@ -89,6 +95,7 @@ class Captures:
         self.shebangs.pop(path, None)
         self.elf.pop(path, None)
         self.components.pop(path, None)
+        self._debug.pop(path, None)
 
     def look(self, path: str, member: Member, stream: ByteStream) -> None:
         """Keep what is wanted of a regular file whose content the stream stands at."""
@@ -102,10 +109,28 @@ class Captures:
             self._kept.add(path)
             self.shebangs[path] = line.decode(errors="surrogateescape").rstrip()
             self._count(len(line))
-        if wanted_text(path, size) and size <= min(self._limits.text_bytes, self._room_bytes):
-            self._kept.add(path)
-            self.texts[path] = stream.take(size)
-            self._room_bytes -= size
+        if (extract := extract_for(path, size)) is not None:
+            self._keep_text(path, self._extracted(extract, size, stream))
+        elif wanted_text(path, size) and size <= min(self._limits.text_bytes, self._room_bytes):
+            self._keep_text(path, stream.take(size))
+
+    def _keep_text(self, path: str, text: bytes) -> None:
+        self._kept.add(path)
+        self.texts[path] = text
+        self._room_bytes -= len(text)
+
+    def _extracted(self, extract: Extract, size: int, stream: ByteStream) -> bytes:
+        """The lines that are kept of a database, as many as there is room for."""
+        content = bytearray()
+        while len(content) < size:
+            content += stream.take(min(size - len(content), _SMALL_BYTES))
+        lines, room_bytes = [], self._room_bytes
+        for line in extract(content):
+            room_bytes -= len(line) + 1
+            if room_bytes < 0:
+                break
+            lines.append(line)
+        return b"\n".join(lines)
 
     def _keep_elf(self, path: str, size: int, stream: ByteStream) -> None:
         begin = stream.offset
@@ -113,11 +138,24 @@ class Captures:
         for start, stop in elf.needed_ranges(stream.peek(min(size, elf.HEAD_BYTES)), size):
             stream.skip(begin + start - stream.offset)
             parts.append((start, stream.take(stop - start)))
-        facts = elf.read_elf_parts(parts)
-        if facts is not None:
-            self._kept.add(path)
-            self.elf[path] = facts
-            self._count(sum(map(len, (*facts.needed, *facts.search_paths, facts.soname, facts.interpreter))))
+        program = elf.read_program(parts, size)
+        if program is None:
+            return
+        facts = program.facts
+        self._kept.add(path)
+        self.elf[path] = facts
+        self._count(sum(map(len, (*facts.needed, *facts.search_paths, facts.soname, facts.interpreter))))
+        if program.debug:
+            self._debug[path] = array("q", (begin + at for span in program.debug for at in span))
+
+    def weigh_debug(self, progress: Progress) -> None:
+        """Say what the debug sections of the layer's programs take of its blob, of which all has passed."""
+        # Paths come in the order of the stream: a newer version of one is put behind all others.
+        positions = iter(progress.stored_positions(at for spans in self._debug.values() for at in spans))
+        shares = zip(positions, positions, strict=True)
+        for path, spans in self._debug.items():
+            share = sum(stop - start for start, stop in islice(shares, len(spans) // 2))
+            self.elf[path] = replace(self.elf[path], debug_compressed_bytes=share)
 
     def _count(self, facts_bytes: int) -> None:
         """Facts about programs, unlike texts, cannot be left out: a suggestion would miss a library."""

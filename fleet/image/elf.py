@@ -1,4 +1,4 @@
-"""What an ELF file asks of the dynamic loader.
+"""What an ELF file asks of the dynamic loader, was built from, and would lose to strip(1).
 
 Only a few parts of a file matter, so that a library of a gigabyte is read from the stream without being kept.
 pyelftools reads the same at 20 times the cost; the tests compare the two.
@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import NamedTuple
 
+from fleet.image.elf_sections import NAMES_BYTES, SYMBOLS, Range, Section, debug_ranges, read_sections
 from fleet.image.elf_tables import (
     DYNAMIC,
     INTERPRETER,
     LOAD,
     LONGEST_PATHS,
     MAGIC,
-    MOST_RECORDS,
     NEEDED,
     NOTE,
     RPATH,
@@ -27,15 +28,13 @@ from fleet.image.elf_tables import (
     Dynamic,
     Segment,
     Shape,
-    layout_of,
     read_segments,
     read_shape,
-    table_rows,
     text_of,
 )
-from fleet.image.entries import ElfFacts
+from fleet.image.entries import Component, ElfFacts
 
-__all__ = ["HEAD_BYTES", "MAGIC", "needed_ranges", "read_elf", "read_elf_parts"]
+__all__ = ["HEAD_BYTES", "MAGIC", "Program", "needed_ranges", "read_elf", "read_program"]
 
 HEAD_BYTES = 4096
 
@@ -43,7 +42,6 @@ _KEPT_BYTES = 48 << 20
 _STRINGS_BYTES = 20 << 20
 _TABLE_BYTES = 1 << 20
 _WHOLE_BYTES = 32 << 10
-_NAMES_BYTES = 4096
 
 _MACHINES: Mapping[int, str] = {
     3: "i386",
@@ -58,15 +56,21 @@ _MACHINES: Mapping[int, str] = {
     258: "loongarch",
 }
 _WRITABLE = 2
-_SYMBOLS = 2
 _GO_NOTE = b"Go\0\0"
 _GO_SECTIONS = (b".go.buildinfo", b".note.go.buildid")
 
-Range = tuple[int, int]
+
+class Program(NamedTuple):
+    """What a file says of itself. ``debug`` are the sorted (start, stop) that strip(1) would take from it,
+    ``components`` what it was built from."""
+
+    facts: ElfFacts
+    debug: tuple[Range, ...] = ()
+    components: tuple[Component, ...] = ()
 
 
 def needed_ranges(head: bytes, size: int) -> tuple[Range, ...]:
-    """The parts of a file that ``read_elf`` looks at, as sorted disjoint (start, stop), at most 48 MiB in all.
+    """The parts of a file that ``read_program`` looks at, as sorted disjoint (start, stop), at most 48 MiB in all.
 
     ``head`` is the first HEAD_BYTES of it, ``size`` its length in bytes. Code and constants, most of a large file,
     are left out.
@@ -77,18 +81,27 @@ def needed_ranges(head: bytes, size: int) -> tuple[Range, ...]:
     table_end = shape.segments_at + shape.segment_size * shape.segment_count
     if size <= _WHOLE_BYTES or table_end > len(head):
         return ((0, min(size, _KEPT_BYTES)),)
-    wanted: list[Range] = [(0, len(head))]
-    loads: list[Range] = []
-    for segment in read_segments(shape, Content(((0, head),))):
-        start, stop = segment.offset, segment.offset + segment.size
-        if segment.type in (DYNAMIC, INTERPRETER, NOTE):
-            wanted.append((start, min(stop, start + _TABLE_BYTES)))
-        # Linkers put the strings into the first segment, patchelf into a writable one of its own.
-        elif segment.type == LOAD and (not loads or segment.flags & _WRITABLE):
-            loads.append((start, min(stop, start + _STRINGS_BYTES)))
+    content = Content(((0, head),))
+    segments = tuple(read_segments(shape, content))
     sections_stop = shape.sections_at + shape.section_size * shape.section_count
-    wanted.append((max(0, shape.sections_at - _NAMES_BYTES), sections_stop))
-    return _merged(_affordable(wanted + loads), size)
+    wanted = [(0, len(head)), (max(0, shape.sections_at - NAMES_BYTES), sections_stop)]
+    wanted += _tables(segments)
+    wanted += _strings(segments)
+    return _merged(_affordable(wanted), size)
+
+
+def _tables(segments: Iterable[Segment]) -> Iterator[Range]:
+    for segment in segments:
+        if segment.type in (DYNAMIC, INTERPRETER, NOTE):
+            yield segment.offset, segment.offset + min(segment.size, _TABLE_BYTES)
+
+
+def _strings(segments: Iterable[Segment]) -> Iterator[Range]:
+    """Linkers put the strings into the first segment, patchelf into a writable one of its own."""
+    loads = [segment for segment in segments if segment.type == LOAD]
+    for number, segment in enumerate(loads):
+        if number == 0 or segment.flags & _WRITABLE:
+            yield segment.offset, segment.offset + min(segment.size, _STRINGS_BYTES)
 
 
 def _affordable(ranges: Sequence[Range]) -> Iterator[Range]:
@@ -115,48 +128,60 @@ def _merged(ranges: Iterable[Range], size: int) -> tuple[Range, ...]:
 
 def read_elf(content: bytes) -> ElfFacts | None:
     """The facts of a whole file, or None when it is no ELF file that we understand."""
-    return read_elf_parts(((0, content),))
+    program = read_program(((0, content),), len(content))
+    return program.facts if program else None
 
 
-def read_elf_parts(parts: Sequence[tuple[int, bytes]]) -> ElfFacts | None:
-    """As ``read_elf``, from the (offset, bytes) of ``needed_ranges``. Facts that stand elsewhere are missing."""
+def read_program(parts: Sequence[tuple[int, bytes]], size: int) -> Program | None:
+    """A file of ``size`` bytes from the (offset, bytes) of its ``needed_ranges``, or None when it is no ELF file that
+    we understand. What stands elsewhere is missing."""
     content = Content(parts)
     shape = read_shape(content.read(0, 64))
     if shape is None:
         return None
     try:
-        return _facts(shape, content)
+        return _program(shape, content, size)
     except struct.error:
-        return ElfFacts(machine=_machine(shape))
+        return Program(ElfFacts(machine=_machine(shape)))
 
 
 def _machine(shape: Shape) -> str:
     return _MACHINES.get(shape.machine, f"machine-{shape.machine}")
 
 
-def _facts(shape: Shape, content: Content) -> ElfFacts:
+def _program(shape: Shape, content: Content, size: int) -> Program:
     segments = tuple(read_segments(shape, content))
+    sections = read_sections(shape, content)
+    debug = debug_ranges(shape, sections, size)
+    return Program(_facts(shape, content, segments, sections, debug), debug)
+
+
+def _facts(
+    shape: Shape,
+    content: Content,
+    segments: Sequence[Segment],
+    sections: Sequence[Section],
+    debug: Sequence[Range],
+) -> ElfFacts:
     interpreter = next((s for s in segments if s.type == INTERPRETER), None)
     dynamic = Dynamic(shape, content, segments)
     needed = dynamic.strings(NEEDED)
-    stripped, go_section = _sections(shape, content)
     # DT_RUNPATH switches DT_RPATH off.
     runpath = dynamic.strings(RUNPATH, LONGEST_PATHS)[:1]
     search = runpath or dynamic.strings(RPATH, LONGEST_PATHS)[:1]
     return ElfFacts(
         machine=_machine(shape),
-        interpreter=text_of(content.read(interpreter.offset, min(interpreter.size, LONGEST_PATHS)))
-        if interpreter
-        else "",
+        interpreter=_interpreter(content, interpreter) if interpreter else "",
         needed=needed,
         soname=next(iter(dynamic.strings(SONAME)), ""),
         search_paths=tuple(path for paths in search for path in paths.split(":") if path),
         glibc=dynamic.highest_glibc(VERSIONS_NEEDED),
         static=interpreter is None and not needed,
-        stripped=stripped,
-        go_build_info=go_section or any(_is_go_note(content, s) for s in segments if s.type == NOTE),
+        stripped=all(section.type != SYMBOLS for section in sections),
+        go_build_info=_is_go(content, segments, sections),
         inherited_search=bool(search) and not runpath,
         provided_glibc=dynamic.highest_glibc(VERSIONS_DEFINED),
+        debug_bytes=sum(stop - start for start, stop in debug),
     )
 
 
@@ -166,18 +191,8 @@ def _interpreter(content: Content, segment: Segment) -> str:
     return path if path.startswith("/") else ""
 
 
-def _sections(shape: Shape, content: Content) -> tuple[bool, bool]:
-    """Whether there is no symbol table, and whether a section is one that the Go linker writes."""
-    if not shape.sections_at:
-        return True, False
-    table = content.read(shape.sections_at, shape.section_size * min(shape.section_count, MOST_RECORDS))
-    rows = list(table_rows(layout_of(shape.order + "II" + 4 * shape.word), shape.section_size, table))
-    names = b""
-    if shape.names_section < len(rows):
-        _, _, _, _, names_at, names_size = rows[shape.names_section]
-        names = content.read(names_at, min(names_size, _NAMES_BYTES))
-    return all(row[1] != _SYMBOLS for row in rows), any(section in names for section in _GO_SECTIONS)
-
-
-def _is_go_note(content: Content, segment: Segment) -> bool:
-    return content.read(segment.offset + 12, len(_GO_NOTE)) == _GO_NOTE
+def _is_go(content: Content, segments: Iterable[Segment], sections: Iterable[Section]) -> bool:
+    """Whether there is what only Go's linker writes."""
+    return any(section.name in _GO_SECTIONS for section in sections) or any(
+        content.read(segment.offset + 12, len(_GO_NOTE)) == _GO_NOTE for segment in segments if segment.type == NOTE
+    )

@@ -39,6 +39,7 @@ class Shape(NamedTuple):
 
     order: str
     word: str
+    type: int
     machine: int
     segments_at: int
     segment_size: int
@@ -60,8 +61,10 @@ def read_shape(head: bytes) -> Shape | None:
     order = "<" if head[5] == 1 else ">"
     word = "Q" if head[4] == 2 else "I"
     fields = struct.unpack_from(f"{order}HHI{word}{word}{word}IHHHHHH", head, 16)
-    _, machine, _, _, segments_at, sections_at, _, _, segment_size, segments, section_size, sections, names = fields
-    return Shape(order, word, machine, segments_at, segment_size, segments, sections_at, section_size, sections, names)
+    kind, machine, _, _, segments_at, sections_at, _, _, segment_size, segments, section_size, sections, names = fields
+    return Shape(
+        order, word, kind, machine, segments_at, segment_size, segments, sections_at, section_size, sections, names
+    )
 
 
 class Content:

@@ -70,6 +70,7 @@ def index_layer(
     found = f"{algorithm}:{blob.hexdigest()}"
     if digest and found != digest:
         raise DigestMismatch(f"{where} has the bytes of {found}. The stored copy is damaged: push the image again.")
+    reading.captures.weigh_debug(progress)
     return LayerIndex(
         digest=found,
         diff_id=f"sha256:{contents.hexdigest()}",

@@ -9,7 +9,7 @@ import pytest
 from elftools.elf.dynamic import DynamicSegment
 from elftools.elf.elffile import ELFFile
 
-from fleet.image.elf import HEAD_BYTES, MAGIC, needed_ranges, read_elf, read_elf_parts
+from fleet.image.elf import HEAD_BYTES, MAGIC, needed_ranges, read_elf, read_program
 from fleet.image.entries import ElfFacts
 
 
@@ -75,7 +75,9 @@ def test_the_facts_are_those_of_pyelftools_even_from_the_needed_parts_alone(path
     facts = read_elf(content)
     assert facts == by_pyelftools(path)
     ranges = needed_ranges(content[:HEAD_BYTES], len(content))
-    assert read_elf_parts([(start, content[start:stop]) for start, stop in ranges]) == facts
+    program = read_program([(start, content[start:stop]) for start, stop in ranges], len(content))
+    assert program is not None
+    assert program.facts == facts
     assert all(start < stop <= len(content) for start, stop in ranges)
     assert all(before[1] < after[0] for before, after in itertools.pairwise(ranges))
 
