@@ -24,6 +24,8 @@ PROGRAMS = {
     "iptables": "iptables",
     "chromium": "chromium",
     "debootstrap": "debootstrap",
+    "rpm": "rpm",
+    "db_load": "db-util",
 }
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
 CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")

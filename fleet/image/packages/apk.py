@@ -14,6 +14,7 @@ from fleet.image.packages.package import Package
 
 _DATABASES = ("lib/apk/db/installed", "usr/lib/apk/db/installed")
 _WORLD = "etc/apk/world"
+_LONGEST_DIRECTORY = 4096  # as in the kernel; each of its files repeats it
 # From the comparison of a version on; a repository may be pinned by its tag.
 _CONSTRAINT = re.compile(r"[<>=~@].*")
 
@@ -76,6 +77,6 @@ def _files(stanza: Stanza) -> Iterator[str]:
     directory = ""
     for field, value in stanza:
         if field == "F":
-            directory = value
+            directory = value if len(value) <= _LONGEST_DIRECTORY else ""
         elif field == "R":
             yield f"{directory}/{value}"
