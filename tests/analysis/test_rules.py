@@ -1,4 +1,5 @@
 from collections.abc import Iterable
+from dataclasses import replace
 
 import pytest
 
@@ -185,6 +186,73 @@ def test_a_library_of_the_toolchain_that_a_program_loads_is_kept_with_what_it_ne
         package("libtsan2", "usr/lib/libtsan.so.2"),
     ]
     assert claimed(image, "toolchain", packages) == {"usr/lib/libtsan.so.2"}
+
+
+class TestWhatOnlyTheToolchainNeeds:
+    """Debian's names: build-essential was asked for, the rest came along."""
+
+    FILES: dict[str, Content] = {
+        "usr/bin/gcc": 900,
+        "usr/bin/perl": 800,
+        "usr/share/patch-tools": 50,
+        "usr/lib/libjit.so.1": ElfFacts("x86_64", soname="libjit.so.1"),
+        "app/main.py": 10,
+    }
+    GCC = Package("deb", "gcc", "1", 0, 0, ("usr/bin/gcc",), requires=(("perl",), ("libjit1",)), automatic=True)
+    ESSENTIAL = Package("deb", "build-essential", "1", 0, 0, (), requires=(("gcc",), ("patch-tools",)), automatic=False)
+    PERL = Package("deb", "perl", "1", 0, 0, ("usr/bin/perl",), automatic=True)
+    TOOLS = Package("deb", "patch-tools", "1", 0, 0, ("usr/share/patch-tools",), automatic=True)
+    LIBRARY = Package("deb", "libjit1", "1", 0, 0, ("usr/lib/libjit.so.1",), automatic=True)
+    PACKAGES = (GCC, ESSENTIAL, PERL, TOOLS, LIBRARY)
+
+    def claimed(self, *others: Package, **files: Content) -> set[str]:
+        image = make_image(self.FILES | {path.replace("__", "/"): content for path, content in files.items()})
+        return claimed(image, "toolchain", (*self.PACKAGES, *others))
+
+    def test_goes_with_it(self) -> None:
+        assert self.claimed() == {"usr/bin/gcc", "usr/bin/perl", "usr/share/patch-tools", "usr/lib/libjit.so.1"}
+
+    def test_stays_where_somebody_asked_for_a_package_that_needs_it_too(self) -> None:
+        git = Package("deb", "git", "1", 0, 0, (), requires=(("perl",),), automatic=False)
+        assert "usr/bin/perl" not in self.claimed(git)
+        assert "usr/bin/perl" in self.claimed(replace(git, automatic=True))
+
+    def test_stays_where_nothing_tells_why_it_was_installed(self) -> None:
+        image = make_image(self.FILES)
+        unmarked = [replace(package, automatic=None) for package in self.PACKAGES]
+        assert claimed(image, "toolchain", unmarked) == {"usr/bin/gcc"}
+
+    def test_stays_where_it_is_essential(self) -> None:
+        assert "usr/bin/perl" in self.claimed()
+        image = make_image(self.FILES)
+        packages = [self.GCC, self.ESSENTIAL, replace(self.PERL, essential=True)]
+        assert claimed(image, "toolchain", packages) == {"usr/bin/gcc"}
+
+    def test_stays_where_a_program_that_pip_compiled_loads_it(self) -> None:
+        extension = ElfFacts("x86_64", needed=("libjit.so.1",))
+        assert self.claimed(usr__lib__fast__so=extension) == {"usr/bin/gcc", "usr/bin/perl", "usr/share/patch-tools"}
+
+    def test_stays_where_a_script_of_the_application_runs_it(self) -> None:
+        image = make_image(self.FILES | {"app/report": "#!/usr/bin/perl -w"})
+        assert "usr/bin/perl" not in claimed(image, "toolchain", self.PACKAGES)
+
+    def test_the_library_of_a_development_package_that_somebody_asked_for_stays(self) -> None:
+        """Programs load it by name through ctypes, which no file shows."""
+        image = make_image({"usr/lib/libmagic.so.1": 100, "usr/include/magic.h": 10, "usr/share/magic.mgc": 70})
+        library = Package("deb", "libmagic1", "1", 0, 0, ("usr/lib/libmagic.so.1",), (), (("mgc",),), automatic=True)
+        data = Package("deb", "mgc", "1", 0, 0, ("usr/share/magic.mgc",), automatic=True)
+        dev = Package(
+            "deb", "libmagic-dev", "1", 0, 0, ("usr/include/magic.h",), (), (("libmagic1",),), automatic=False
+        )
+        assert claimed(image, "toolchain", [library, data, dev]) == {"usr/include/magic.h"}
+        came_along = replace(dev, automatic=True)
+        assert claimed(image, "toolchain", [library, data, came_along]) == {
+            "usr/include/magic.h", "usr/lib/libmagic.so.1", "usr/share/magic.mgc",
+        }  # fmt: skip
+
+    def test_a_development_package_that_a_kept_one_requires_stays(self) -> None:
+        r = Package("deb", "r-base", "1", 0, 0, (), requires=(("build-essential",),), automatic=False)
+        assert self.claimed(r) == set()
 
 
 def test_an_image_that_runs_its_compiler_keeps_it() -> None:

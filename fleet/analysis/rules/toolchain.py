@@ -1,16 +1,24 @@
 """Compilers, headers and build tools: needed to build, not to run.
 
-Packages of the system are told by name and their files by the package database; toolchains that are unpacked by
-hand (Go, Rust, Maven, a JDK's parts for jlink) by their usual place.
+Packages of the system are told by name, and with them goes what only they need: packages that were installed
+automatically and that nothing which stays requires. Their files come from the package database. Toolchains that are
+unpacked by hand (Go, Rust, Maven, a JDK's parts for jlink) are told by their usual place.
+
+What stays is what somebody asked for by name, what the system cannot do without, what the command and scripts run, and
+every library that a program which stays asks the loader for, whoever put that program there. Of a -dev package that
+somebody asked for the library itself stays too: programs may load it by name (ctypes, dlopen), which no file shows.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
+from fleet.analysis.command import find_program
 from fleet.analysis.rules.rule import Claim, Rule, Survey, below
 from fleet.image.filetree import FileTree
+from fleet.image.packages.graph import Graph
+from fleet.image.packages.package import Package
 
 _SYSTEMS = frozenset({"deb", "apk", "rpm"})
 # gcc-12-base is what the run-time libraries of GCC depend on. Programs written in Go are packaged as golang-… too, and
@@ -25,6 +33,8 @@ _PACKAGES = re.compile(
     r"|libc-devtools|manpages-dev|kernel-headers|glibc-headers"
     r"|lib(?:asan|tsan|lsan|ubsan|hwasan)\d+|libcc1-0|libbinutils|libctf0|libctf-nobfd0|libgprofng0|libsframe1)"
 )
+_DEVELOPMENT = ("-dev", "-devel")
+_LIBRARY = re.compile(r"(?:.*/)?lib[^/]*\.so\.\d[^/]*", re.DOTALL)
 # By the words of a command that uses the toolchain at run time.
 _PLACES: Mapping[frozenset[str], str] = {
     frozenset({"go"}): r"usr/local/go/",
@@ -45,19 +55,74 @@ def _claims(survey: Survey) -> Iterator[Claim]:
 
 
 def _of_packages(survey: Survey) -> Iterator[Claim]:
-    owned: set[str] = set()
-    shared: set[str] = set()
-    for package in survey.packages:
-        if package.ecosystem in _SYSTEMS:
-            (owned if _PACKAGES.fullmatch(package.name) else shared).update(package.paths)
+    systems = [package for package in survey.packages if package.ecosystem in _SYSTEMS]
+    unneeded = _unneeded(survey, systems)
+    keys = {id(package) for package in unneeded}
+    owned = {path for package in unneeded for path in package.paths}
     # Directories, and links in place of them such as /lib, belong to many packages.
-    owned -= shared
-    if owned & survey.in_use:
-        return
+    owned -= {path for package in systems if id(package) not in keys for path in package.paths}
     for path in owned - _needed_elsewhere(survey.tree, owned):
         node = survey.tree.nodes.get(path)
         if node is not None and node.entry.kind != "directory":
             yield Claim(node.entry, node.layer)
+
+
+def _unneeded(survey: Survey, systems: list[Package]) -> list[Package]:
+    """The toolchain, and what came with it alone; nothing where the command runs a part of it."""
+    toolchain = [package for package in systems if _PACKAGES.fullmatch(package.name)]
+    if not toolchain or any(not survey.in_use.isdisjoint(package.paths) for package in toolchain):
+        return []
+    named = {id(package) for package in toolchain}
+    graph = Graph(systems)
+    roots = [package for package in systems if id(package) not in named and _is_asked_for(package)]
+    roots += [*_used(survey, systems), *_libraries_asked_for(graph, toolchain)]
+    while True:
+        needed = {id(package) for package in graph.needed(roots)}
+        unneeded = [
+            package for package in systems if id(package) not in needed and (id(package) in named or package.automatic)
+        ]
+        loaded = _loaded_elsewhere(survey.tree, [package for package in unneeded if id(package) not in named], unneeded)
+        if not loaded:
+            return unneeded
+        roots += loaded
+
+
+def _is_asked_for(package: Package) -> bool:
+    return package.essential or not package.automatic
+
+
+def _used(survey: Survey, systems: Iterable[Package]) -> list[Package]:
+    """The packages of what the command names, and of the interpreters of scripts that no package brought."""
+    owned = {path for package in systems for path in package.paths}
+    interpreters = {
+        words[-1] if words[0].endswith("/env") else words[0]
+        for path, line in survey.tree.shebangs.items()
+        if path not in owned and (words := line.removeprefix("#!").split()[:2])
+    }
+    found = (find_program(survey.tree, survey.config, word) for word in interpreters)
+    used = survey.in_use | {path for path in found if path}
+    return [package for package in systems if not used.isdisjoint(package.paths)]
+
+
+def _libraries_asked_for(graph: Graph, named: Iterable[Package]) -> list[Package]:
+    """The libraries themselves of -dev packages that somebody asked for."""
+    return [
+        library
+        for package in named
+        if package.name.endswith(_DEVELOPMENT) and not package.automatic
+        for names in package.requires
+        for name in names
+        for library in graph.fulfilling(package.ecosystem, name)
+        if not _PACKAGES.fullmatch(library.name) and any(map(_LIBRARY.fullmatch, library.paths))
+    ]
+
+
+def _loaded_elsewhere(tree: FileTree, candidates: list[Package], unneeded: list[Package]) -> list[Package]:
+    """Those of the candidates that hold a library which a file outside of all that is unneeded asks for."""
+    if not candidates:
+        return []
+    needed = _needed_elsewhere(tree, {path for package in unneeded for path in package.paths})
+    return [package for package in candidates if not needed.isdisjoint(package.paths)]
 
 
 def _needed_elsewhere(tree: FileTree, owned: set[str]) -> set[str]:
@@ -89,6 +154,6 @@ TOOLCHAIN = Rule(
     "toolchain",
     "Compilers and build tools",
     "Compile in a build stage and copy the results; the final stage needs the run-time libraries alone (libpq5, not "
-    "libpq-dev).",
+    "libpq-dev). Packages that only the toolchain needs are counted with it.",
     _claims,
 )
