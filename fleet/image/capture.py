@@ -18,6 +18,7 @@ from fleet.oci.errors import TooLarge
 
 _SHEBANG_BYTES = 256
 _SMALL_BYTES = 64 << 10
+_COMPONENT_BYTES = 100  # in memory, without its texts
 
 # Whole paths, for what stands in one place only.
 _SYSTEM_FILES = re.compile(
@@ -83,6 +84,7 @@ class Captures:
         self.components: dict[str, tuple[Component, ...]] = {}
         self._limits = limits
         self._room_bytes = limits.texts_bytes
+        self._components_room_bytes = limits.components_bytes
         self._facts_bytes = 0
         self._kept: set[str] = set()
         self._debug: dict[str, array[int]] = {}
@@ -147,6 +149,15 @@ class Captures:
         self._count(sum(map(len, (*facts.needed, *facts.search_paths, facts.soname, facts.interpreter))))
         if program.debug:
             self._debug[path] = array("q", (begin + at for span in program.debug for at in span))
+        self._keep_components(path, program.components)
+
+    def _keep_components(self, path: str, components: tuple[Component, ...]) -> None:
+        """Keep what a file was built from, all of it or nothing."""
+        size_bytes = sum(_COMPONENT_BYTES + len(each.name) + len(each.version) for each in components)
+        if components and size_bytes <= self._components_room_bytes:
+            self._components_room_bytes -= size_bytes
+            self._kept.add(path)
+            self.components[path] = components
 
     def weigh_debug(self, progress: Progress) -> None:
         """Say what the debug sections of the layer's programs take of its blob, of which all has passed."""

@@ -6,13 +6,23 @@ pyelftools reads the same at 20 times the cost; the tests compare the two.
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from fleet.image.elf_sections import NAMES_BYTES, SYMBOLS, Range, Section, debug_ranges, read_sections
+from fleet.image.elf_sections import (
+    ALLOCATED,
+    LOADER_TABLES,
+    NAMES_BYTES,
+    SYMBOLS,
+    WRITABLE_SECTION,
+    Range,
+    Section,
+    debug_ranges,
+    read_sections,
+)
 from fleet.image.elf_tables import (
     DYNAMIC,
+    EXECUTABLE,
     INTERPRETER,
     LOAD,
     LONGEST_PATHS,
@@ -24,6 +34,7 @@ from fleet.image.elf_tables import (
     SONAME,
     VERSIONS_DEFINED,
     VERSIONS_NEEDED,
+    WRITABLE,
     Content,
     Dynamic,
     Segment,
@@ -33,6 +44,8 @@ from fleet.image.elf_tables import (
     text_of,
 )
 from fleet.image.entries import Component, ElfFacts
+from fleet.image.go_build_info import POINTERS_BYTES, SECTION, read_go_modules
+from fleet.image.rust_audit import read_crates
 
 __all__ = ["HEAD_BYTES", "MAGIC", "Program", "needed_ranges", "read_elf", "read_program"]
 
@@ -55,9 +68,8 @@ _MACHINES: Mapping[int, str] = {
     243: "riscv",
     258: "loongarch",
 }
-_WRITABLE = 2
 _GO_NOTE = b"Go\0\0"
-_GO_SECTIONS = (b".go.buildinfo", b".note.go.buildid")
+_GO_SECTIONS = (SECTION, b".note.go.buildid")
 
 
 class Program(NamedTuple):
@@ -87,6 +99,8 @@ def needed_ranges(head: bytes, size: int) -> tuple[Range, ...]:
     wanted = [(0, len(head)), (max(0, shape.sections_at - NAMES_BYTES), sections_stop)]
     wanted += _tables(segments)
     wanted += _strings(segments)
+    wanted += _unloaded(shape, segments)
+    wanted += _of_early_sections(shape, segments, read_sections(shape, content))
     return _merged(_affordable(wanted), size)
 
 
@@ -97,11 +111,33 @@ def _tables(segments: Iterable[Segment]) -> Iterator[Range]:
 
 
 def _strings(segments: Iterable[Segment]) -> Iterator[Range]:
-    """Linkers put the strings into the first segment, patchelf into a writable one of its own."""
+    """Linkers put the strings into the first segment, patchelf into a writable one of its own, where Go also has what
+    a program was built from."""
     loads = [segment for segment in segments if segment.type == LOAD]
     for number, segment in enumerate(loads):
-        if number == 0 or segment.flags & _WRITABLE:
+        if number == 0 or segment.flags & WRITABLE:
             yield segment.offset, segment.offset + min(segment.size, _STRINGS_BYTES)
+
+
+def _unloaded(shape: Shape, segments: Iterable[Segment]) -> Iterator[Range]:
+    """Both ends of what stands between the last segment and the table of sections: what compilers note, then
+    debugging and symbols, which may be large."""
+    start = max((segment.offset + segment.size for segment in segments if segment.type == LOAD), default=0)
+    if start < shape.sections_at:
+        yield start, min(shape.sections_at, start + _TABLE_BYTES)
+        yield max(start, shape.sections_at - _TABLE_BYTES), shape.sections_at
+
+
+def _of_early_sections(shape: Shape, segments: Iterable[Segment], sections: Sequence[Section]) -> Iterator[Range]:
+    """Go's linker puts the table of sections first, their names and what the loader reads among the constants. Before
+    Go 1.18 a section of 32 bytes pointed to what the program was built from, which is a constant too."""
+    for number, section in enumerate(sections):
+        if number == shape.names_section or (section.type in LOADER_TABLES and section.flags & ALLOCATED):
+            yield section.offset, section.offset + min(section.size, _TABLE_BYTES)
+    if any(section.size == POINTERS_BYTES and section.flags & WRITABLE_SECTION for section in sections):
+        for segment in segments:
+            if segment.type == LOAD and not segment.flags & (WRITABLE | EXECUTABLE):
+                yield segment.offset, segment.offset + min(segment.size, _STRINGS_BYTES)
 
 
 def _affordable(ranges: Sequence[Range]) -> Iterator[Range]:
@@ -139,21 +175,11 @@ def read_program(parts: Sequence[tuple[int, bytes]], size: int) -> Program | Non
     shape = read_shape(content.read(0, 64))
     if shape is None:
         return None
-    try:
-        return _program(shape, content, size)
-    except struct.error:
-        return Program(ElfFacts(machine=_machine(shape)))
-
-
-def _machine(shape: Shape) -> str:
-    return _MACHINES.get(shape.machine, f"machine-{shape.machine}")
-
-
-def _program(shape: Shape, content: Content, size: int) -> Program:
     segments = tuple(read_segments(shape, content))
     sections = read_sections(shape, content)
     debug = debug_ranges(shape, sections, size)
-    return Program(_facts(shape, content, segments, sections, debug), debug)
+    components = read_go_modules(content, segments, sections) + read_crates(content, sections)
+    return Program(_facts(shape, content, segments, sections, debug), debug, components)
 
 
 def _facts(
@@ -170,7 +196,7 @@ def _facts(
     runpath = dynamic.strings(RUNPATH, LONGEST_PATHS)[:1]
     search = runpath or dynamic.strings(RPATH, LONGEST_PATHS)[:1]
     return ElfFacts(
-        machine=_machine(shape),
+        machine=_MACHINES.get(shape.machine, f"machine-{shape.machine}"),
         interpreter=_interpreter(content, interpreter) if interpreter else "",
         needed=needed,
         soname=next(iter(dynamic.strings(SONAME)), ""),

@@ -15,9 +15,10 @@ Range = tuple[int, int]
 
 NAMES_BYTES = 4096
 SYMBOLS = 2
+LOADER_TABLES = (3, 0x6FFFFFFD, 0x6FFFFFFE)  # strings, versions defined and needed
+WRITABLE_SECTION, ALLOCATED = 1, 2
 
 _NO_CONTENT, _SYMBOL_INDEXES = 8, 18
-_ALLOCATED = 2
 _LINKED = (2, 3)  # executables and shared objects; an object file or a kernel module is nothing without its symbols
 _DEBUG_NAMES = (b".debug", b".zdebug", b".gdb_index", b".stab", b".line", b".gnu.debuglto_.debug_")
 _PADDING = 16
@@ -77,5 +78,5 @@ def _strippable(shape: Shape, sections: Sequence[Section]) -> Iterator[Section]:
     names_of_symbols = {section.link for section in sections if section.type == SYMBOLS} - {shape.names_section}
     for number, section in enumerate(sections):
         symbols = section.type in (SYMBOLS, _SYMBOL_INDEXES) or number in names_of_symbols
-        if not section.flags & _ALLOCATED and (symbols or section.name.startswith(_DEBUG_NAMES)):
+        if not section.flags & ALLOCATED and (symbols or section.name.startswith(_DEBUG_NAMES)):
             yield section

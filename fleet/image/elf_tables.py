@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from itertools import islice
 from typing import NamedTuple
@@ -17,6 +17,7 @@ MAGIC = b"\x7fELF"
 MOST_RECORDS = 4096
 LONGEST_PATHS = 4096
 LOAD, DYNAMIC, INTERPRETER, NOTE = 1, 2, 3, 4
+EXECUTABLE, WRITABLE = 1, 2
 NEEDED, SONAME, RPATH, RUNPATH = 1, 14, 15, 29
 VERSIONS_DEFINED, VERSIONS_NEEDED = 0x6FFFFFFC, 0x6FFFFFFE
 
@@ -93,6 +94,12 @@ def read_segments(shape: Shape, content: Content) -> Iterator[Segment]:
         yield Segment(kind, flags, offset, address, size)
 
 
+def file_offset(segments: Iterable[Segment], address: int) -> int | None:
+    """Where in the file the byte stands that is loaded to an address."""
+    inside = (s for s in segments if s.type == LOAD and s.address <= address < s.address + s.size)
+    return next((address - s.address + s.offset for s in inside), None)
+
+
 def table_rows(layout: struct.Struct, row_size: int, table: bytes) -> Iterator[tuple[int, ...]]:
     """The rows of a table, of which newer versions of the format may make wider ones."""
     if row_size < layout.size:
@@ -123,8 +130,7 @@ class Dynamic:
         address = next(iter(self._values.get(tag, ())), None)
         if address is None:
             return None
-        inside = (s for s in self._loads if s.address <= address < s.address + s.size)
-        return next((address - s.address + s.offset for s in inside), None)
+        return file_offset(self._loads, address)
 
     def _string(self, position: int, longest: int = _LONGEST_NAME) -> bytes:
         if self._strings_at is None:
@@ -136,11 +142,15 @@ class Dynamic:
         return tuple(text for value in values if (text := text_of(self._string(value, longest))))
 
     def highest_glibc(self, tag: int) -> tuple[int, int] | None:
-        """The highest GLIBC_x.y among the versions that the file needs, or defines, by the tag of the table."""
+        """The highest GLIBC_x.y among the versions that the file needs, or defines, by the tag of the table; None
+        where there is none, or where the chain of them leads out of what was read."""
         # The tables are chains of offsets, which a hostile file may tie into a loop.
         names = islice(self._versions(tag), MOST_RECORDS)
         found = (_GLIBC.fullmatch(name) for name in names)
-        return max(((int(match[1]), int(match[2])) for match in found if match), default=None)
+        try:
+            return max(((int(match[1]), int(match[2])) for match in found if match), default=None)
+        except struct.error:
+            return None
 
     def _versions(self, tag: int) -> Iterator[bytes]:
         at = self._offset(tag)

@@ -10,8 +10,9 @@ GIBIBYTE = 1 << 30
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Bounds on one layer, and on the layers of one image; what is over them raises TooLarge. Two differ: a file over
-    those for texts is skipped, and so is a path that no kernel takes. Real layers reach 10 GB and a million files.
+    """Bounds on one layer, and on the layers of one image; what is over them raises TooLarge. Three differ: a file over
+    those for texts is skipped, a file over ``components_bytes`` is kept without what it was built from, and a path that
+    no kernel takes is skipped. Real layers reach 10 GB and a million files.
 
     ``expansion`` is how many bytes a stored byte may become once ``free_unpacked_bytes`` are out: gzip reaches 1032
     on zeros alone, which are no software. ``window_bytes`` is the memory that zstd may ask for: what its own tool
@@ -38,6 +39,7 @@ class Limits:
     text_bytes: int = 8 * MEBIBYTE
     texts_bytes: int = 64 * MEBIBYTE
     facts_bytes: int = 64 * MEBIBYTE
+    components_bytes: int = 64 * MEBIBYTE
 
 
 DEFAULT_LIMITS = Limits()
