@@ -13,7 +13,7 @@ from fleet.image.loading import LoadedImage
 from fleet.image.packages import read_packages
 
 # One higher whenever a rule finds something else in the same image: stored analyses are then made anew.
-RULESET = 3
+RULESET = 4
 
 
 def analyse(image: LoadedImage) -> Analysis:

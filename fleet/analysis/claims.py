@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import replace
 
 from fleet.analysis.findings import Finding
 from fleet.analysis.listing import aggregate, covered_directories
@@ -36,15 +37,14 @@ def claim_all(survey: Survey, rules: Sequence[Rule]) -> list[tuple[Rule, list[Cl
     """Claims that overlap nowhere, by rule in order. Neither what the command names nor content that is reached
     through another name may be claimed."""
     taken: set[tuple[int, int]] = set()
+    survey = replace(survey, taken=taken)
     by_rule: list[tuple[Rule, list[Claim]]] = []
     for rule in rules:
         claims: list[Claim] = []
         for claim in rule.claims(survey):
-            # An entry is one version of a path; a blob that an image has twice shares its entries.
-            version = (claim.layer, id(claim.entry))
             in_use = claim.entry.path in survey.in_use and claim.is_live(survey)
-            if version not in taken and not in_use:
-                taken.add(version)
+            if claim.version not in taken and not in_use:
+                taken.add(claim.version)
                 claims.append(claim)
         by_rule.append((rule, claims))
     linked = _linked_content(survey.tree, taken)

@@ -1,7 +1,8 @@
 """Images made of dictionaries, one a layer, for rules to look at.
 
 A number is a file of that size, ``"-> x"`` a symlink, ``"=> x"`` a hard link, ``"#!..."`` a script, ``None`` a
-whiteout, and ``ElfFacts`` a program of 1,000 bytes. The compressed share is a third, so that the two kinds of size
+whiteout, a pair a file of that size and fingerprint, and ``ElfFacts`` a program of 1,000 bytes, or a million where
+it has debug sections. The compressed share is a third, so that the two kinds of size
 cannot be confused.
 """
 
@@ -13,7 +14,7 @@ from fleet.image.filetree import apply_layers
 from fleet.image.loading import LoadedImage
 from fleet.oci.manifest import Descriptor, HistoryEntry, ImageConfig, Manifest, Platform
 
-Content = int | str | ElfFacts | None
+Content = int | str | ElfFacts | tuple[int, int] | None
 STATIC_ELF = ElfFacts("x86_64", static=True)
 
 
@@ -23,8 +24,11 @@ def _entry(path: str, content: Content) -> Entry:
             return Entry(path, "whiteout", 0, 0, 0)
         case int():
             return Entry(path, "file", content, content // 3, 0o644)
+        case (size_bytes, fingerprint):
+            return Entry(path, "file", size_bytes, size_bytes // 3, 0o644, fingerprint=fingerprint)
         case ElfFacts():
-            return Entry(path, "file", 1_000, 333, 0o755)
+            size_bytes = 1_000_000 if content.debug_bytes else 1_000
+            return Entry(path, "file", size_bytes, size_bytes // 3, 0o755)
     if content.startswith("-> "):
         return Entry(path, "symlink", len(content) - 3, 1, 0o777, link=content[3:])
     if content.startswith("=> "):

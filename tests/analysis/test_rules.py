@@ -1,22 +1,14 @@
-from collections.abc import Iterable
 from dataclasses import replace
 
 import pytest
 
-from fleet.analysis.claims import claim_all
 from fleet.analysis.rules import RULES
-from fleet.analysis.rules.rule import survey
 from fleet.image.entries import ElfFacts
-from fleet.image.loading import LoadedImage
 from fleet.image.packages.package import Package
+from tests.analysis.claiming import claimed
 from tests.analysis.images import STATIC_ELF, Content, make_image
 
 SITE = "usr/local/lib/python3.11/site-packages"
-
-
-def claimed(image: LoadedImage, rule: str, packages: Iterable[Package] = ()) -> set[str]:
-    facts = survey(image.tree, image.config, tuple(packages))
-    return {claim.entry.path for found, claims in claim_all(facts, RULES) if found.name == rule for claim in claims}
 
 
 def package(name: str, *paths: str, ecosystem: str = "deb") -> Package:
@@ -280,7 +272,7 @@ def test_tests_of_python_packages_go_with_their_data_unless_other_modules_live_t
             f"{SITE}/tests/test_top.py": 10,
         }
     )
-    assert claimed(image, "python-tests") == {
+    assert claimed(image, "package-tests") == {
         f"{SITE}/pandas/tests/test_frame.py",
         f"{SITE}/pandas/tests/__init__.py",
         f"{SITE}/pandas/tests/data/big.csv",

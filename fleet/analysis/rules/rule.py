@@ -10,7 +10,8 @@ import posixpath
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from fleet.analysis.command import command_words, named_files
@@ -32,6 +33,11 @@ class Claim(NamedTuple):
     part: Sizes | None = None
 
     @property
+    def version(self) -> tuple[int, int]:
+        """An entry is one version of a path; a blob that an image has twice may share its entries."""
+        return self.layer, id(self.entry)
+
+    @property
     def sizes(self) -> Sizes:
         return self.part or Sizes(self.entry.size_bytes, self.entry.compressed_bytes)
 
@@ -45,7 +51,8 @@ class Claim(NamedTuple):
 class Survey:
     """An image as rules see it. ``directories`` holds what is no directory itself by the directory it lies in,
     ``totals`` how many such paths there are anywhere below a directory. ``words`` are the base names of the command's
-    words, ``in_use`` the real paths that they name."""
+    words, ``in_use`` the real paths that they name. ``taken`` are the versions that rules before this one claimed, as
+    (layer, id of the entry): for a rule that must know which copy stays."""
 
     tree: FileTree
     config: ImageConfig
@@ -54,6 +61,7 @@ class Survey:
     totals: Counter[str]
     words: frozenset[str]
     in_use: frozenset[str]
+    taken: AbstractSet[tuple[int, int]] = field(default_factory=frozenset)
 
 
 @dataclass(frozen=True, slots=True)
