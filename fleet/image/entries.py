@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
@@ -82,7 +82,7 @@ class LayerIndex:
     media_type: str
     compressed_bytes: int
     unpacked_bytes: int
-    entries: tuple[Entry, ...]
+    entries: Sequence[Entry]
     texts: Mapping[str, bytes] = field(default_factory=dict)
     elf: Mapping[str, ElfFacts] = field(default_factory=dict)
     shebangs: Mapping[str, str] = field(default_factory=dict)

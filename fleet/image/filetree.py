@@ -138,14 +138,15 @@ class _Stack:
         self._links: dict[_Version, tuple[str, list[Entry]]] = {}
 
     def apply(self, position: int, layer: LayerIndex) -> None:
-        for entry in layer.entries:
+        entries = tuple(layer.entries)  # made once: versions are told apart by their identity
+        for entry in entries:
             if entry.kind == "whiteout":
                 self._hide(entry.path, position, "deleted")
                 self._hide_below(entry.path, position)
                 self._children.remove(entry.path)
             elif entry.kind == "opaque":
                 self._hide_below(entry.path, position)
-        for entry in layer.entries:
+        for entry in entries:
             if entry.kind not in ("whiteout", "opaque"):
                 self._add(entry, position)
 

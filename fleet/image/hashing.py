@@ -11,7 +11,7 @@ from typing import TypeVar
 
 # Two threads that hand each other small pieces wait for each other more than they work. A block stays within a core's
 # cache until both have read it.
-BLOCK_BYTES = 256 << 10
+BLOCK_BYTES = 512 << 10
 _WAITING = 3
 
 Piece = bytes | memoryview

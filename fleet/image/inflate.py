@@ -92,24 +92,36 @@ class _Steps:
         self.inflated_bytes: Callable[[], int] | None = None
         self._chunks = iter(chunks)
         self._chunk = memoryview(b"")
+        self._at = 0
         self._progress = progress
 
     def readinto(self, step: memoryview) -> int:
         """Fill the step, less only at the end."""
         if self.inflated_bytes is not None:
             self._progress.reach(self.inflated_bytes())
-        filled, size = 0, len(step)
-        while filled < size:
-            if not self._chunk:
-                chunk = next(self._chunks, None)
-                if chunk is None:
-                    break
-                self._chunk = memoryview(chunk)
-            part = self._chunk[: size - filled]
+        size = len(step)
+        end = self._at + size
+        if end <= len(self._chunk):
+            step[:] = self._chunk[self._at : end]
+            self._at = end
+        else:
+            size = self._gather(step)
+        self._progress.stored_bytes += size
+        return size
+
+    def _gather(self, step: memoryview) -> int:
+        """Fill a step from what is left of a chunk and from the following ones."""
+        filled = 0
+        while filled < len(step):
+            part = self._chunk[self._at : self._at + len(step) - filled]
             step[filled : filled + len(part)] = part
-            self._chunk = self._chunk[len(part) :]
             filled += len(part)
-        self._progress.stored_bytes += filled
+            self._at += len(part)
+            if self._at == len(self._chunk):
+                following = next(self._chunks, None)
+                if following is None:
+                    break
+                self._chunk, self._at = memoryview(following), 0
         return filled
 
     def read(self, size: int) -> bytes:

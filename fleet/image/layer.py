@@ -7,11 +7,13 @@ Spec: https://github.com/opencontainers/image-spec/blob/main/layer.md
 from __future__ import annotations
 
 import hashlib
+import operator
 from array import array
 from collections.abc import Iterable, Iterator
 
 from fleet.image.capture import Captures
-from fleet.image.entries import Entry, Kind, LayerIndex
+from fleet.image.columns import Entries, EntriesWriter
+from fleet.image.entries import Kind, LayerIndex
 from fleet.image.estimate import estimate
 from fleet.image.hashing import Hashing, Piece
 from fleet.image.inflate import inflate, sniff
@@ -105,7 +107,7 @@ class _Reading:
         self.ignored = 0
         self._limits = limits
         self._names_bytes = 0
-        self._entries: list[Entry] = []
+        self._entries = EntriesWriter()
         self._spans = array("q")
 
     def read(self, stream: ByteStream) -> None:
@@ -121,28 +123,31 @@ class _Reading:
         stream.drain()
 
     def _add(self, member: Member, stream: ByteStream) -> None:
-        path = entry_path(member.name)
-        if path is None or self._is_too_long(path) or self._is_too_long(member.link):
+        name, kind, size_bytes, mode, uid, gid, link, begin, end, stored_bytes, sparse = member
+        path = entry_path(name)
+        if path is None or self._is_too_long(path) or self._is_too_long(link):
             self.ignored += 1
             return
-        kind, path = _meaning(path, member.kind)
+        if _WHITEOUT in path:
+            kind, path = _meaning(path, kind)
         if kind is None or (not path and kind != "opaque"):
             return
-        self._names_bytes += len(path) + len(member.link)
+        self._names_bytes += len(path) + len(link)
         if self._names_bytes > self._limits.names_bytes:
             raise TooLarge(f"its paths alone have more than {self._limits.names_bytes} bytes")
-        size_bytes = member.size_bytes
         fingerprint = 0
         if kind == "file":
             self.captures.forget(path)
-            if member.stored_bytes and not member.sparse:
+            if stored_bytes and not sparse:
                 fingerprint = self._look(path, member, stream)
+        elif kind == "hardlink":
+            link = entry_path(link) or ""
         elif kind != "symlink":
             size_bytes = 0
         self.unpacked_bytes += size_bytes
-        link = (entry_path(member.link) or "") if kind == "hardlink" else member.link
-        self._entries.append(Entry(path, kind, size_bytes, 0, member.mode, member.uid, member.gid, link, fingerprint))
-        self._spans.extend((member.begin, member.end))
+        self._entries.add(path, kind, size_bytes, mode, uid, gid, link, fingerprint)
+        self._spans.append(begin)
+        self._spans.append(end)
 
     def _look(self, path: str, member: Member, stream: ByteStream) -> int:
         """Capture what is wanted of a file's content; its fingerprint, or 0 for one that is too small."""
@@ -158,15 +163,10 @@ class _Reading:
         longest = self._limits.path_bytes
         return 4 * len(path) > longest and len(path.encode(errors="surrogateescape")) > longest
 
-    def entries(self, progress: Progress) -> tuple[Entry, ...]:
-        """The entries with their shares; to be called once. Each takes the place of the one it was made of, for a
-        second list of them would double the memory."""
+    def entries(self, progress: Progress) -> Entries:
+        """The entries with their shares; to be called once."""
         positions = progress.stored_positions(self._spans)
-        entries = self._entries
-        for at, (path, kind, size, _, mode, uid, gid, link, fingerprint) in enumerate(entries):
-            share = positions[2 * at + 1] - positions[2 * at]
-            entries[at] = Entry(path, kind, size, share, mode, uid, gid, link, fingerprint)
-        return tuple(entries)
+        return self._entries.finish(array("q", map(operator.sub, positions[1::2], positions[::2])))
 
 
 def entry_path(name: str) -> str | None:
@@ -180,8 +180,6 @@ def entry_path(name: str) -> str | None:
 
 def _meaning(path: str, kind: Kind | None) -> tuple[Kind | None, str]:
     """Whiteouts by their names: what an entry really is, and of which path. No kind means: not for the tree."""
-    if _WHITEOUT not in path:
-        return kind, path
     directory, _, name = path.rpartition("/")
     if name == _OPAQUE:
         return "opaque", directory

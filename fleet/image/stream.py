@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator
+from io import BytesIO
 
 import xxhash
 
@@ -54,9 +55,9 @@ class ByteStream:
         found = bytes(self._piece[start:])
         for piece in self._ahead:
             found += piece[: size - len(found)]
-        while len(found) < size and (piece := next(self._pieces, None)) is not None:
-            self._ahead.append(piece)
-            found += piece[: size - len(found)]
+        while len(found) < size and (following := next(self._pieces, None)) is not None:
+            self._ahead.append(following)
+            found += following[: size - len(found)]
         return found
 
     def take(self, size: int) -> bytes:
@@ -66,12 +67,13 @@ class ByteStream:
         if end <= self._size:
             self._at = end
             return bytes(self._piece[start:end])
-        taken = bytearray(self._piece[start:])
-        while len(taken) < size:
+        taken = BytesIO()
+        taken.write(self._piece[start:])
+        while missing := size - taken.tell():
             self._advance()
-            self._at = min(size - len(taken), self._size)
-            taken += self._piece[: self._at]
-        return bytes(taken)
+            self._at = min(missing, self._size)
+            taken.write(self._piece[: self._at])
+        return taken.getvalue()
 
     def skip(self, size: int) -> None:
         end = self._at + size

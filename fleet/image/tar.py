@@ -29,7 +29,9 @@ _PREFIX, _STAR_PREFIX = slice(345, 500), slice(345, 476)
 _SPARSE_EXTENDED, _SPARSE_SIZE = 482, slice(483, 495)
 _SPARSE_MORE = 504
 _LARGEST_BYTES = 1 << 60
+_CHECKSUM, _SPACES, _ADLER = slice(148, 156), 8 * 32, 65521
 _OCTAL = re.compile(rb"[0-7]+")
+_WITHOUT_MEANING = frozenset((b"mtime", b"atime", b"ctime"))
 _NO_RECORDS: Mapping[bytes, bytes] = {}
 
 _KINDS: Mapping[bytes, Kind] = {
@@ -95,9 +97,10 @@ def read_tar(stream: ByteStream, limits: Limits = DEFAULT_LIMITS) -> Iterator[Me
 
 
 def _next_header(stream: ByteStream) -> bytes | None:
-    if not stream.peek(1):
+    header = stream.peek(_BLOCK)
+    if not header:
         return None
-    header = stream.take(_BLOCK)
+    stream.skip(_BLOCK)
     if header[0] == 0 and header == _ZEROS:
         following = stream.peek(_BLOCK)
         if following and following != _ZEROS[: len(following)]:
@@ -124,7 +127,7 @@ def _long_name(kind: bytes, content: bytes) -> Mapping[bytes, bytes]:
 def _member(stream: ByteStream, header: bytes, records: Mapping[bytes, bytes], begin: int, limits: Limits) -> Member:
     name, mode, uid, gid, size, flag, link, magic = _HEADER.unpack_from(header)
     name = name.partition(b"\0")[0]
-    link = link.partition(b"\0")[0]
+    link = link.partition(b"\0")[0] if link[0] else b""
     if header[345] and magic[:6] == b"ustar\0":
         prefix = header[_STAR_PREFIX if header[508:] == b"tar\0" else _PREFIX]
         name = prefix.partition(b"\0")[0] + b"/" + name
@@ -136,7 +139,8 @@ def _member(stream: ByteStream, header: bytes, records: Mapping[bytes, bytes], b
     real = None
     if flag == b"S":
         real = _skip_sparse_map(stream, header, limits)
-    if records:
+    # Most extended headers hold nothing but a time.
+    if not _WITHOUT_MEANING.issuperset(records):
         name = _text(records, b"GNU.sparse.name") or _text(records, b"path") or name
         link = _text(records, b"linkpath") or link
         stored = _decimal(records, b"size", stored)
@@ -166,12 +170,16 @@ def _member(stream: ByteStream, header: bytes, records: Mapping[bytes, bytes], b
 def _check(header: bytes, offset: int) -> None:
     """The header's checksum: the sum of its bytes with spaces for the field itself. Adler-32 sums the same bytes
     (modulo 65521) at a hundredth of the cost of adding them up here."""
-    digits = header[148:156].partition(b"\0")[0].strip()
-    expected = int(digits, 8) if _OCTAL.fullmatch(digits) else -1
-    found = adler32(header[156:], adler32(b"        ", adler32(header[:148]))) & 0xFFFF
-    if (found - 1 - expected) % 65521 == 0:
+    field = header[_CHECKSUM]
+    found = ((adler32(header) & 0xFFFF) - 1 - sum(field) + _SPACES) % _ADLER
+    # As nearly everybody writes it; a sum beyond the modulus is for the long way.
+    if field == b"%06o\0 " % found:
         return
-    signed = sum(byte - 256 if byte > 127 else byte for byte in header[:148] + header[156:]) + 8 * 32
+    digits = field.partition(b"\0")[0].strip()
+    expected = int(digits, 8) if _OCTAL.fullmatch(digits) else -1
+    if (found - expected) % _ADLER == 0:
+        return
+    signed = sum(byte - 256 if byte > 127 else byte for byte in header[:148] + header[156:]) + _SPACES
     if signed != expected:
         raise CorruptLayer(f"there is no tar header where one must be, at byte {offset - _BLOCK} of the inflated data")
 
