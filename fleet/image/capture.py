@@ -31,7 +31,9 @@ _SYSTEM_FILES = re.compile(
     re.VERBOSE,
 )
 # By name, for what may stand anywhere.
-_LOCKFILES = frozenset(("Pipfile.lock", "poetry.lock", "uv.lock", "package-lock.json", "Gemfile.lock"))
+_LOCKFILES = frozenset(
+    ("Pipfile.lock", "poetry.lock", "uv.lock", "package-lock.json", ".package-lock.json", "Gemfile.lock")
+)
 _PROJECT_FILES = frozenset(
     (
         "pyvenv.cfg",
@@ -46,7 +48,19 @@ _PROJECT_FILES = frozenset(
         "Cargo.toml",
     )
 )
-_METADATA_FILES = frozenset(("METADATA", "RECORD", "entry_points.txt", "direct_url.json", "WHEEL", "top_level.txt"))
+_METADATA_FILES = frozenset(
+    (
+        "METADATA",
+        "PKG-INFO",
+        "RECORD",
+        "entry_points.txt",
+        "direct_url.json",
+        "WHEEL",
+        "top_level.txt",
+        "installed-files.txt",
+    )
+)
+_METADATA_DIRECTORIES = (".dist-info", ".egg-info", ".egg/EGG-INFO")
 _SUFFIXES = (".txt", ".pth", ".gemspec", ".egg-info")
 
 
@@ -57,10 +71,10 @@ def wanted_text(path: str, size: int) -> bool:
         return size <= _SMALL_BYTES
     if name in _LOCKFILES:
         return size <= 8 * MEBIBYTE
-    if name in _METADATA_FILES and directory.endswith((".dist-info", ".egg-info")):
-        return size <= 2 * MEBIBYTE
-    if name == "PKG-INFO":
-        return directory.endswith(".egg-info") and size <= 2 * MEBIBYTE
+    if name in _METADATA_FILES:
+        return directory.endswith(_METADATA_DIRECTORIES) and size <= 2 * MEBIBYTE
+    if name.endswith(".deps.json") or (name == "installed.json" and directory.endswith("composer")):
+        return size <= 4 * MEBIBYTE
     if name.endswith(_SUFFIXES):
         return size <= _SMALL_BYTES and _is_wanted_suffix(directory, name)
     return path.startswith(("var/lib/", "lib/apk/", "usr/lib/", "etc/")) and bool(_SYSTEM_FILES.fullmatch(path))

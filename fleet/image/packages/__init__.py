@@ -6,7 +6,7 @@ from dataclasses import replace
 from itertools import chain
 
 from fleet.image.filetree import FileTree
-from fleet.image.packages import apk, conda, dpkg, gems, node, python, rpm
+from fleet.image.packages import apk, composer, conda, dpkg, gems, node, nuget, python, rpm
 from fleet.image.packages.package import Package
 
 __all__ = ["Package", "read_packages"]
@@ -20,7 +20,7 @@ def read_packages(tree: FileTree) -> tuple[Package, ...]:
     """
     weighed: set[str] = set()
     packages = []
-    readers = (dpkg, apk, rpm, conda, python, node, gems)
+    readers = (dpkg, apk, rpm, conda, python, node, gems, nuget, composer)
     for package in chain.from_iterable(reader.read(tree) for reader in readers):
         fresh = [path for path in package.paths if path not in weighed]
         weighed.update(fresh)

@@ -13,7 +13,7 @@ import posixpath
 from collections.abc import Iterator
 
 from fleet.image.filetree import FileTree
-from fleet.image.packages.listing import Locator, short
+from fleet.image.packages.listing import Locator, below, short
 from fleet.image.packages.objects import Object, as_text, as_texts, parse_object
 from fleet.image.packages.package import Package
 
@@ -47,7 +47,7 @@ def read(tree: FileTree) -> Iterator[Package]:
 
 def _package(tree: FileTree, locator: Locator, path: str, record: Object) -> Package:
     environment = posixpath.dirname(posixpath.dirname(path))
-    listed = (posixpath.join(environment, name) for name in as_texts(record.get("files")))
+    listed = (below(environment, name) for name in as_texts(record.get("files")))
     names = (specification.partition(" ")[0] for specification in as_texts(record.get("depends")))
     return Package(
         ecosystem="conda",

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Iterator
+import posixpath
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from fleet.image.filetree import FileTree
 
@@ -35,6 +36,12 @@ def short(text: str) -> str:
     return "".join(character for character in text[:_LONGEST_NAME] if character.isprintable())
 
 
+def below(directory: str, name: str) -> str:
+    """The path that ``name`` has in a package's directory; "" when it leads out of it, or is one from the root."""
+    path = posixpath.normpath(posixpath.join("/", directory, name))
+    return path if path.startswith(posixpath.join("/", directory, "")) else ""
+
+
 def main_layer(tree: FileTree, paths: Iterable[str], otherwise: int) -> int:
     """The layer that most of a package's files come from, for databases that a later layer rewrites as a whole; the
     lowest of several, ``otherwise`` when there are no files."""
@@ -45,6 +52,34 @@ def main_layer(tree: FileTree, paths: Iterable[str], otherwise: int) -> int:
 def first_names(requires: Iterable[tuple[str, ...]]) -> tuple[str, ...]:
     """Of each dependency the name that comes first: what a package manager installs unless told otherwise."""
     return tuple(dict.fromkeys(alternatives[0] for alternatives in requires))
+
+
+def files_by_directory(tree: FileTree, directories: Collection[str]) -> Mapping[str, list[str]]:
+    """The files anywhere below each of ``directories``; one below several belongs to the innermost.
+
+    All in one walk: packages that lie within each other, on purpose or not, cost no more than others.
+    """
+    files: dict[str, list[str]] = defaultdict(list)
+    if not directories:
+        return files
+    owners: dict[str, str | None] = {"": None, **{directory: directory for directory in directories}}
+    for path, node in tree.nodes.items():
+        if node.entry.kind != "directory":
+            owner = _owner(path.rpartition("/")[0], owners)
+            if owner is not None:
+                files[owner].append(path)
+    return files
+
+
+def _owner(directory: str, owners: dict[str, str | None]) -> str | None:
+    """The nearest of ``directory`` and its parents that has an owner; noted for all in between."""
+    between = []
+    while directory not in owners:
+        between.append(directory)
+        directory = directory.rpartition("/")[0]
+    owner = owners[directory]
+    owners.update(dict.fromkeys(between, owner))
+    return owner
 
 
 class Locator:

@@ -1,6 +1,6 @@
 import json
 
-from tests.image.packages.trees import by_name, tree_of
+from tests.image.packages.trees import by_name, only, tree_of
 
 
 def test_node_packages_own_what_no_inner_package_does():
@@ -28,3 +28,63 @@ def test_node_packages_own_what_no_inner_package_does():
         f"app/node_modules/a/{path}" for path in ("package.json", "lib/index.js", "lib/package.json")
     }
     assert packages["@s/b"].unpacked_bytes == 1 + len(manifest("@s/b"))
+
+
+def manifest(name: str) -> str:
+    return json.dumps({"name": name, "version": "1.0.0"})
+
+
+NPM = {
+    "app/node_modules/run/package.json": manifest("run"),
+    "app/node_modules/@types/node/package.json": manifest("@types/node"),
+    "app/node_modules/run/node_modules/tool/package.json": manifest("tool"),
+}
+
+
+def of_development(files: dict[str, str]) -> set[str]:
+    return {name for name, package in by_name(tree_of(files)).items() if package.development}
+
+
+def test_packages_that_npm_installed_for_development_are_marked():
+    lock = {
+        "packages": {
+            "": {"dev": True},
+            "node_modules/run": {},
+            "node_modules/@types/node": {"dev": True},
+            "node_modules/run/node_modules/tool": {"devOptional": True},
+            "node_modules/run/node_modules/absent": {"dev": True},
+        }
+    }
+    assert of_development(NPM) == set()
+    assert of_development(NPM | {"app/node_modules/.package-lock.json": json.dumps(lock)}) == {"@types/node"}
+    assert of_development(NPM | {"app/package-lock.json": json.dumps(lock)}) == {"@types/node"}
+    assert of_development(NPM | {"other/package-lock.json": json.dumps(lock)}) == set()
+
+
+def test_what_npm_installed_counts_more_than_what_it_was_told():
+    marked = {"packages": {"node_modules/run": {"dev": True}}}
+    locks = {"app/node_modules/.package-lock.json": '{"packages": {}}', "app/package-lock.json": json.dumps(marked)}
+    assert of_development(NPM | locks) == set()
+
+
+def test_old_lock_files_nest_packages():
+    lock = {"dependencies": {"run": {"dependencies": {"tool": {"dev": True}}}, "@types/node": {"dev": True}}}
+    assert of_development(NPM | {"app/package-lock.json": json.dumps(lock)}) == {"tool", "@types/node"}
+
+
+def test_lock_files_of_another_shape_mark_nothing():
+    deep = '{"dependencies": {"a": ' * 400 + "{}" + "}}" * 400
+    for text in ("[]", "{", '{"packages": []}', '{"packages": {"node_modules/run": 1}}', '{"dependencies": 3}', deep):
+        assert of_development(NPM | {"app/package-lock.json": text}) == set()
+
+
+def test_links_into_the_store_of_pnpm_are_no_packages_of_their_own():
+    store = "app/node_modules/.pnpm/lodash@4.17.21/node_modules/lodash"
+    tree = tree_of(
+        {
+            f"{store}/package.json": manifest("lodash"),
+            f"{store}/index.js": "12345",
+            "app/node_modules/lodash": "-> .pnpm/lodash@4.17.21/node_modules/lodash",
+        }
+    )
+    assert only(tree).paths == (f"{store}/package.json", f"{store}/index.js")

@@ -54,3 +54,60 @@ def test_distributions_without_a_record_own_their_top_level_modules():
     six, old = sorted(read_packages(tree), key=lambda package: package.name, reverse=True)
     assert (six.name, "site-packages/six.py" in six.paths, "etc/passwd" in six.paths) == ("six", True, False)
     assert (old.name, "site-packages/old_style/a.py" in old.paths) == ("Old-Style", True)
+
+
+def test_unpacked_eggs_own_all_that_is_in_them():
+    egg = f"{SITE}/demo-1.0-py3.11.egg"
+    tree = tree_of(
+        {
+            f"{egg}/EGG-INFO/PKG-INFO": "Name: demo\nVersion: 1.0\nRequires-Dist: six\n",
+            f"{egg}/demo/__init__.py": "12345",
+            f"{SITE}/other.py": "1",
+        }
+    )
+    package = only(tree)
+    assert (package.name, package.version) == ("demo", "1.0")
+    assert set(package.paths) == {f"{egg}/EGG-INFO/PKG-INFO", f"{egg}/demo/__init__.py"}
+
+
+def test_what_the_installer_noted_beside_old_metadata_is_owned():
+    tree = tree_of(
+        {
+            f"{SITE}/demo-1.0.egg-info/PKG-INFO": "Name: demo\nVersion: 1.0\n",
+            f"{SITE}/demo-1.0.egg-info/installed-files.txt": "../other.py\nPKG-INFO\n../../../../bin/demo\n",
+            f"{SITE}/other.py": "1",
+            f"{SITE}/demo.py": "another's",
+            "usr/local/bin/demo": "1",
+        }
+    )
+    assert set(only(tree).paths) == {f"{SITE}/other.py", f"{SITE}/demo-1.0.egg-info/PKG-INFO", "usr/local/bin/demo"}
+
+
+def editable(url: str, flag: str = "true") -> dict[str, str]:
+    return {
+        f"{SITE}/my_shop-1.0.dist-info/METADATA": "Name: my-shop\nVersion: 1.0\n",
+        f"{SITE}/my_shop-1.0.dist-info/RECORD": "__editable__.my_shop-1.0.pth,,\n",
+        f"{SITE}/my_shop-1.0.dist-info/direct_url.json": f'{{"url": "{url}", "dir_info": {{"editable": {flag}}}}}',
+        f"{SITE}/__editable__.my_shop-1.0.pth": "/app/src",
+        "app/src/my_shop.egg-info/PKG-INFO": "Name: My.Shop\nVersion: 1.0\n",
+        "app/src/my_shop.egg-info/top_level.txt": "shop\n",
+        "app/src/shop/views.py": "12345",
+        "app/manage.py": "1",
+    }
+
+
+def test_an_editable_installation_and_its_sources_are_one_distribution():
+    package = only(tree_of(editable("file:///app")))
+    assert (package.name, package.version) == ("my-shop", "1.0")
+    assert {"app/src/shop/views.py", f"{SITE}/__editable__.my_shop-1.0.pth"} < set(package.paths)
+    assert "app/manage.py" not in package.paths
+
+
+def test_metadata_elsewhere_or_of_a_copied_project_is_a_distribution_of_its_own():
+    for files in (editable("file:///srv/app"), editable("file:///app", "false"), editable("https://[app")):
+        assert [package.version for package in read_packages(tree_of(files))] == ["1.0", "1.0"]
+
+
+def test_the_interpreter_is_no_distribution():
+    tree = tree_of({"usr/lib/python2.7/lib-dynload/Python-2.7.egg-info": "Name: Python\nVersion: 2.7.18\n"})
+    assert read_packages(tree) == ()
