@@ -31,7 +31,7 @@ class Entries(Sequence[Entry]):
 
     Every array has an item for each entry. ``kinds`` are positions in KINDS, ``parents`` positions in ``directories``,
     which end with their slash. ``names`` is what stands after it and ``links`` the targets: texts of CHUNK entries
-    each, with SEPARATOR between them; an empty text of links stands for as many without a target."""
+    each, with SEPARATOR between them, or nothing at all where all of them are empty."""
 
     kinds: array[int]
     sizes_bytes: array[int]
@@ -73,23 +73,32 @@ class Entries(Sequence[Entry]):
     def __repr__(self) -> str:
         return f"<{len(self)} entries>"
 
+    def whole_links(self) -> Iterator[str]:
+        """The ``links`` with those that are empty written out."""
+        for number, links in enumerate(self.links):
+            yield links or SEPARATOR * (min(CHUNK, len(self) - number * CHUNK) - 1)
+
     def _chunk(self, number: int) -> Iterator[Entry]:
         part = slice(number * CHUNK, (number + 1) * CHUNK)
-        directories, links = self.directories, self.links[number]
-        names = self.names[number].split(SEPARATOR)
+        directories, names, links = self.directories, self.names[number], self.links[number]
+        parents = self.parents[part]
         rows = zip(
-            (directories[parent] + name for parent, name in zip(self.parents[part], names, strict=True)),
+            map(operator.add, map(directories.__getitem__, parents), _apart(names, len(parents))),
             map(KINDS.__getitem__, self.kinds[part]),
             self.sizes_bytes[part],
             self.compressed_bytes[part],
             self.modes[part],
             self.uids[part],
             self.gids[part],
-            links.split(SEPARATOR) if links else repeat("", len(names)),
+            _apart(links, len(parents)),
             self.fingerprints[part],
             strict=True,
         )
         return map(_new_entry, rows)
+
+
+def _apart(chunk: str, count: int) -> Iterable[str]:
+    return chunk.split(SEPARATOR) if chunk else repeat("", count)
 
 
 class EntriesWriter:
@@ -153,10 +162,16 @@ class EntriesWriter:
         return number
 
     def _end_chunk(self) -> None:
-        self._names.append(SEPARATOR.join(self._chunk_names))
-        self._links.append(SEPARATOR.join(self._chunk_links) if any(self._chunk_links) else "")
+        self._names += in_chunks(self._chunk_names)
+        self._links += in_chunks(self._chunk_links)
         self._chunk_names.clear()
         self._chunk_links.clear()
+
+
+def in_chunks(texts: Sequence[str]) -> list[str]:
+    """A text for each entry as ``Entries`` keep them."""
+    chunks = (texts[start : start + CHUNK] for start in range(0, len(texts), CHUNK))
+    return [SEPARATOR.join(chunk) if any(chunk) else "" for chunk in chunks]
 
 
 def in_columns(entries: Iterable[Entry]) -> Entries:
