@@ -20,6 +20,7 @@ from fleet.image.filetree import FileTree
 from fleet.image.packages.listing import Locator, files_by_directory, read_lines, short
 from fleet.image.packages.objects import as_object, as_text, parse_object
 from fleet.image.packages.package import Package
+from fleet.image.packages.python_locks import canonical, for_development
 
 _REQUIREMENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,200}")
 _METADATA = ("METADATA", "PKG-INFO")
@@ -43,7 +44,7 @@ class _Distribution:
 
     @property
     def canonical(self) -> str:
-        return re.sub(r"[-_.]+", "-", self.first("Name")).lower()
+        return canonical(self.first("Name"))
 
 
 def read(tree: FileTree) -> Iterator[Package]:
@@ -52,7 +53,7 @@ def read(tree: FileTree) -> Iterator[Package]:
     installed = [distribution for distribution in found if distribution.info not in sources.merged]
     roots = _roots(tree, installed, sources)
     files = files_by_directory(tree, {root for own in roots.values() for root in own})
-    locator, bytecode = Locator(tree), _Bytecode(tree)
+    locator, bytecode, development = Locator(tree), _Bytecode(tree), for_development(tree)
     for distribution in installed:
         listed = [distribution.metadata, *_recorded(tree, distribution.info)]
         for root in roots[distribution.info]:
@@ -66,6 +67,7 @@ def read(tree: FileTree) -> Iterator[Package]:
             layer=tree.nodes[distribution.metadata].layer,
             paths=tuple(dict.fromkeys((*present, *bytecode.of(present)))),
             depends=tuple(dict.fromkeys(_requirements(distribution.fields))),
+            development=distribution.canonical in development,
         )
 
 

@@ -1,5 +1,17 @@
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from fleet.image.filetree import apply_layers
+from fleet.image.packages import read_packages
+from fleet.image.packages.graph import needed
 from fleet.image.packages.package import Package
+from tests.image.archives import layer, member
 from tests.image.packages.trees import by_name, only, tree_of
+
+debian = pytest.mark.skipif(not shutil.which("apt-cache"), reason="this is no Debian")
 
 STATUS = """Package: libc6
 Status: install ok installed
@@ -101,3 +113,45 @@ def test_packages_that_could_not_be_configured_are_there_and_removed_ones_are_no
     states = ("installed", "unpacked", "half-configured", "triggers-pending", "config-files", "not-installed")
     status = "".join(stanza(state, state=f"install ok {state}") for state in states)
     assert set(by_name(tree_of({"var/lib/dpkg/status": status}))) == set(states[:4])
+
+
+@pytest.fixture(scope="module")
+def this_machine() -> tuple[Package, ...]:
+    """The packages of the Debian that runs the tests, by its own database."""
+    files = ("var/lib/dpkg/status", "var/lib/apt/extended_states")
+    there = [path for path in files if Path("/", path).exists()]
+    return read_packages(apply_layers([layer(*(member(path, Path("/", path).read_bytes()) for path in there))]))
+
+
+def lines_of(*command: str) -> list[str]:
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()
+
+
+@debian
+def test_packages_of_a_real_system_are_those_that_dpkg_lists(this_machine):
+    listed = lines_of("dpkg-query", "-W", "-f", "${db:Status-Status} ${Package} ${Version} ${Essential}\n")
+    present = [line.split()[1:] for line in listed if not line.startswith(("config-files", "not-installed"))]
+    assert sorted((package.name, package.version) for package in this_machine) == sorted(
+        (name, version) for name, version, _ in present
+    )
+    assert {package.name for package in this_machine if package.essential} >= {
+        name for name, _, essential in present if essential == "yes"
+    }
+
+
+@debian
+def test_packages_that_apt_marks_as_automatic_are_so(this_machine):
+    marked = {name.partition(":")[0] for name in lines_of("apt-mark", "showauto")}
+    assert {package.name for package in this_machine if package.automatic} == marked
+
+
+@debian
+def test_what_a_real_package_needs_is_what_apt_finds(this_machine):
+    kinds = ("recommends", "suggests", "conflicts", "breaks", "replaces", "enhances")
+    options = ["--recurse", "--installed", *(f"--no-{kind}" for kind in kinds)]
+    listed = {
+        line.partition(":")[0] for line in lines_of("apt-cache", "depends", *options, "apt") if line[:1].isalnum()
+    }
+    roots = [package for package in this_machine if package.name == "apt"]
+    found = {package.name for package in needed(this_machine, roots)}
+    assert found == listed & {package.name for package in this_machine}

@@ -1,3 +1,8 @@
+import json
+import time
+
+import pytest
+
 from fleet.image.packages import read_packages
 from tests.image.packages.trees import only, tree_of
 
@@ -34,3 +39,52 @@ def test_damaged_databases_yield_nothing_and_do_not_fail():
 def test_names_of_packages_are_printable_and_bounded():
     name = "b\x1b[31m" + "x" * 5000
     assert only(tree_of({"x/b.dist-info/METADATA": f"Name: {name}\nVersion: 1"})).name == "b[31m" + "x" * 249
+
+
+def deep(name: str, depth: int) -> str:
+    return "/".join([name] * depth)
+
+
+HOSTILE = {
+    "a directory of a megabyte for each of many files": {
+        "lib/apk/db/installed": "P:a\nV:1\nF:" + "x" * 1_000_000 + "\n" + "R:a\n" * 500_000
+    },
+    "lists of what is not there": {
+        "var/lib/dpkg/status": "Package: a\nStatus: install ok installed\n",
+        "var/lib/dpkg/info/a.list": "/x/y\n" * 500_000,
+    },
+    "dependencies without end": {
+        "var/lib/dpkg/status": "Package: a\nStatus: install ok installed\nDepends: " + "b|" * 900_000 + "\n"
+    },
+    "modules within modules": {
+        "s/a.egg-info/PKG-INFO": "Name: a\n",
+        "s/a.egg-info/top_level.txt": "\n".join(deep("m", depth) for depth in range(1, 350)),
+    }
+    | {f"s/{deep('m', 350)}/{number}.py": "" for number in range(3000)},
+    "packages of Composer within packages": {
+        "v/composer/installed.json": json.dumps(
+            [{"name": f"a/{depth}", "version": "1", "install-path": deep("m", depth)} for depth in range(1, 350)]
+        )
+    }
+    | {f"v/composer/{deep('m', 350)}/{number}.php": "" for number in range(3000)},
+    "marks of packages that are not there": {
+        "package-lock.json": '{"dependencies":'
+        + '{"aaaaaaaaaa":{"dev":true,"dependencies":' * 300
+        + "{}"
+        + "}}" * 300
+        + "}",
+        "node_modules/a/package.json": '{"name": "a", "version": "1"}',
+    },
+    "a record of one file over and over": {
+        "conda-meta/a.json": json.dumps({"name": "a", "version": "1", "files": ["bin/a"] * 500_000}),
+        "bin/a": "1",
+    },
+}
+
+
+@pytest.mark.parametrize("files", HOSTILE.values(), ids=HOSTILE.keys())
+def test_hostile_databases_take_no_time(files):
+    tree = tree_of(files)
+    start = time.perf_counter()
+    read_packages(tree)
+    assert time.perf_counter() - start < 5

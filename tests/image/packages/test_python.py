@@ -1,5 +1,7 @@
+import pytest
+
 from fleet.image.packages import read_packages
-from tests.image.packages.trees import only, tree_of
+from tests.image.packages.trees import by_name, only, tree_of
 
 SITE = "usr/local/lib/python3.11/site-packages"
 METADATA = """Metadata-Version: 2.1
@@ -111,3 +113,51 @@ def test_metadata_elsewhere_or_of_a_copied_project_is_a_distribution_of_its_own(
 def test_the_interpreter_is_no_distribution():
     tree = tree_of({"usr/lib/python2.7/lib-dynload/Python-2.7.egg-info": "Name: Python\nVersion: 2.7.18\n"})
     assert read_packages(tree) == ()
+
+
+PIPFILE = '{"default": {"django": {}, "typing_extensions": {}}, "develop": {"pytest": {}, "typing-extensions": {}}}'
+POETRY_1_4 = """[[package]]
+name = "Django"
+version = "5"
+category = "main"
+
+[package.dependencies]
+name = "category"
+
+[[package]]
+name = "pytest"
+version = "8"
+category = "dev"
+"""
+POETRY_2 = """[[package]]
+name = "django"
+groups = ["main"]
+
+[[package]]
+name = "typing_extensions"
+groups = ["dev", "main"]
+
+[[package]]
+name = "pytest"
+groups = ["dev", "test"]
+"""
+
+
+@pytest.mark.parametrize(
+    ("path", "text"),
+    [("app/Pipfile.lock", PIPFILE), ("app/poetry.lock", POETRY_1_4), ("poetry.lock", POETRY_2)],
+    ids=["pipenv", "poetry 1.4", "poetry 2"],
+)
+def test_distributions_that_a_lock_file_has_for_development_alone_are_marked(path, text):
+    names = ("Django", "PyTest", "typing-extensions")
+    files = {f"{SITE}/{name}.dist-info/METADATA": f"Name: {name}\nVersion: 1\n" for name in names}
+    packages = by_name(tree_of(files | {path: text}))
+    assert {name for name, package in packages.items() if package.development} == {"PyTest"}
+    elsewhere = by_name(tree_of(files | {f"{SITE}/library/{path}": text}))
+    assert not any(package.development for package in elsewhere.values())
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"develop": ["pytest"]}', '[[package]]\nname = "pytest"\n'])
+def test_lock_files_that_tell_nothing_mark_nothing(text):
+    files = {f"{SITE}/pytest.dist-info/METADATA": "Name: pytest\nVersion: 1\n"}
+    assert not only(tree_of(files | {"app/Pipfile.lock": text, "app/poetry.lock": text})).development
