@@ -6,11 +6,13 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
 from dashboard import charts
 from dashboard.composition import layer_rows, package_summary
 from dashboard.highlight import dockerfile_spans
+from dashboard.observations import remarkable
 from dashboard.scan_now import may_scan, scan_now
 from dashboard.unread import registry_columns
 from dashboard.waste import waste_list
@@ -38,6 +40,7 @@ def service(request: HttpRequest, pk: int) -> HttpResponse:
         "violations": list(shown.violations.select_related("policy")),
         **_offers(shown),
         "waste": waste_list(analysis.findings.all()[:FINDINGS_READ]) if analysis else None,
+        "observations": remarkable(analysis.observations, timezone.localdate()) if analysis else [],
         "layers": layer_rows(image, analysis) if image else [],
         "packages": package_summary(analysis.packages) if analysis else None,
         # They keep no compressed layers, or not always: what a push would make of them is estimated.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fleet.analysis.claims import find_all
 from fleet.analysis.findings import Analysis, LayerFacts
+from fleet.analysis.observations import View, observe
 from fleet.analysis.ownership import base_layer_count, layer_steps
 from fleet.analysis.redaction import redact
 from fleet.analysis.rules import RULES
@@ -17,15 +18,18 @@ RULESET = 4
 
 
 def analyse(image: LoadedImage) -> Analysis:
-    """Runtime, layers, packages and findings of an image, from what was indexed; nothing is read again."""
+    """All that there is to say of an image, from what was indexed; nothing is read again."""
     packages = read_packages(image.tree)
     base_layers = base_layer_count(image)
+    runtime = detect_runtime(image, packages)
+    surveyed = survey(image.tree, image.config, packages)
     return Analysis(
         ruleset=RULESET,
-        runtime=detect_runtime(image, packages),
+        runtime=runtime,
         layers=_layer_facts(image, base_layers),
         packages=packages,
-        findings=find_all(survey(image.tree, image.config, packages), RULES, base_layers),
+        findings=find_all(surveyed, RULES, base_layers),
+        observations=observe(View(image, surveyed, runtime)),
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from typing import Literal
 
 from fleet.image.packages.package import Package
@@ -35,6 +35,8 @@ class Finding:
 
 
 Severity = Literal["info", "warning", "danger"]
+# So long before an end of life there is time to plan, and no need to before.
+NOTICE = timedelta(days=180)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,21 @@ class Observation:
     detail: str
     advice: str = ""
     on: date | None = None
+
+    def severity_on(self, today: date) -> Severity | None:
+        """How pressing it is today; None for an end of life that is far off."""
+        if self.on is None:
+            return self.severity
+        if self.on < today:
+            return "danger"
+        return "warning" if self.on - today <= NOTICE else None
+
+    def told_on(self, today: date) -> str:
+        """The detail with its day in the right tense."""
+        if self.on is None:
+            return self.detail
+        verb = "ended" if self.on < today else "end"
+        return f"{self.detail}: updates {verb} on {self.on.day} {self.on:%B %Y}."
 
 
 @dataclass(frozen=True, slots=True)

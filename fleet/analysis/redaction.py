@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterator
 
 MASK = "…"
 _MAX_CHARACTERS = 2_000
@@ -36,6 +37,9 @@ _PRIVATE_KEY = re.compile(r"-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----")
 _SECRET_NAMES = (
     "password", "passwd", "passphrase", "secret", "token", "apikey", "accesskey", "privatekey", "credential", "authkey",
 )  # fmt: skip
+# Names that point to where the secret is.
+_POINTERS = ("_FILE", "_PATH", "_DIR", "_URL", "_NAME", "_TTL", "_LENGTH", "_DUMMY", "_ALGORITHM", "_HEADER")
+_SWITCHES = frozenset({"true", "false", "yes", "no", "on", "off", "none", "null", "enabled", "disabled"})
 
 
 def redact(created_by: str) -> str:
@@ -86,6 +90,41 @@ def _mask_arguments(text: str) -> str:
 
 
 def _mask_if_secret(match: re.Match[str]) -> str:
-    name = re.sub(r"[^a-z]", "", match.group(1).lower())
-    is_secret = any(word in name for word in _SECRET_NAMES) or name in ("auth", "pwd", "pass") or name.endswith("_auth")
-    return f"{match.group(1)}{match.group(2)}{MASK}" if is_secret else match.group(0)
+    return f"{match.group(1)}{match.group(2)}{MASK}" if _names_secret(match.group(1)) else match.group(0)
+
+
+def _names_secret(text: str) -> bool:
+    name = re.sub(r"[^a-z]", "", text.lower())
+    return any(word in name for word in _SECRET_NAMES) or name in ("auth", "pwd", "pass")
+
+
+def is_secret(name: str, value: str) -> bool:
+    """Whether a variable holds a secret: its name says so and its value could be one, or its value has the shape of a
+    token. A path, a reference to another variable, a number or a switch is none."""
+    if _KNOWN.search(value[:_READ_CHARACTERS]) or _PRIVATE_KEY.search(value[:_READ_CHARACTERS]):
+        return True
+    value = value.strip("\"'")
+    harmless = value.startswith(("/", "$", MASK)) or value.lower() in _SWITCHES or value.replace(".", "").isdigit()
+    return bool(value) and not harmless and not name.upper().endswith(_POINTERS) and _names_secret(name)
+
+
+def secret_names(created_by: str) -> tuple[str, ...]:
+    """The names under which a build step was given secrets: build arguments, assignments, options. Never a value."""
+    text = created_by[:_READ_CHARACTERS]
+    found = dict(_arguments(text))
+    pairs = [*found.items(), *((m[1], m[3]) for pattern in (_ASSIGNMENT, _OPTION) for m in pattern.finditer(text))]
+    names = [name.lstrip("-") for name, value in pairs if is_secret(name, value)]
+    if not names and _KNOWN.search(text):
+        names.append("A token")
+    return tuple(dict.fromkeys(names))
+
+
+def _arguments(text: str) -> Iterator[tuple[str, str]]:
+    """The build arguments that stand before a step, ``|2 TOKEN=abc FOO=x /bin/sh -c …``. A value with spaces is cut."""
+    start = _ARGUMENTS.search(text)
+    if start is not None:
+        shell = _SHELL.search(text, start.end() - 1)
+        for word in text[start.end() : shell.start() if shell else len(text)].split():
+            name, equals, value = word.partition("=")
+            if equals and name.isidentifier():
+                yield name, value

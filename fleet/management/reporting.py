@@ -38,6 +38,17 @@ def analysis_as_json(reference: str, image: LoadedImage, analysis: Analysis) -> 
                 for package in analysis.packages
             ],
             "findings": _findings(analysis),
+            "observations": [
+                {
+                    "name": observation.name,
+                    "severity": observation.severity,
+                    "title": observation.title,
+                    "detail": observation.detail,
+                    "advice": observation.advice,
+                    "on": observation.on.isoformat() if observation.on else None,
+                }
+                for observation in analysis.observations
+            ],
             "reclaimable": _sizes(analysis.reclaimable),
             "ruleset": analysis.ruleset,
         }

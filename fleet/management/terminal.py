@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import shutil
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import date
 
 from django.core.management.base import OutputWrapper
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from fleet.analysis.findings import Analysis
+from fleet.analysis.findings import Analysis, Observation, Severity
 from fleet.analysis.redaction import escape_controls
 from fleet.dockerfile.suggestion import Gate, Suggestion
 from fleet.image.loading import LoadedImage
@@ -21,6 +22,7 @@ _PIPE_COLUMNS = 140
 _PACKAGES_SHOWN = 10
 _PATHS_SHOWN = 3
 _STEP_CHARACTERS = 300
+_STYLES: Mapping[Severity, str] = {"danger": "bold red", "warning": "yellow", "info": ""}
 
 
 def print_analysis(out: OutputWrapper, reference: str, image: LoadedImage, analysis: Analysis) -> None:
@@ -35,6 +37,7 @@ def print_analysis(out: OutputWrapper, reference: str, image: LoadedImage, analy
         Text(),
         _layer_table(analysis),
         *([_finding_table(analysis)] if analysis.findings else []),
+        *_observation_lines(analysis.observations, date.today()),
         *([_package_table(analysis)] if analysis.packages else []),
         _text(f"Reclaimable: {_pair(analysis.reclaimable)}", "bold"),
     ]
@@ -114,6 +117,15 @@ def _finding_table(analysis: Analysis) -> Table:
             _lines(where),
         )
     return table
+
+
+def _observation_lines(observations: Iterable[Observation], today: date) -> Iterator[Text]:
+    told = [(severity, each) for each in observations if (severity := each.severity_on(today))]
+    for severity, each in told:
+        yield _text(f"{severity:<7}  {each.title}: {each.told_on(today)}", _STYLES[severity])
+        yield _text(f"         {each.advice}", "dim")
+    if told:
+        yield Text()
 
 
 def _package_table(analysis: Analysis) -> Table:

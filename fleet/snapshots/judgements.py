@@ -25,6 +25,7 @@ def store_analysis(image: Image, analysis: facts.Analysis) -> None:
             "base_layers": sum(layer.base for layer in analysis.layers),
             "reclaimable_unpacked_bytes": reclaimable.unpacked_bytes,
             "reclaimable_compressed_bytes": reclaimable.compressed_bytes,
+            "observations": [_observation(observation) for observation in analysis.observations],
             "packages": [
                 {
                     "ecosystem": package.ecosystem,
@@ -38,6 +39,17 @@ def store_analysis(image: Image, analysis: facts.Analysis) -> None:
     )
     row.findings.all().delete()
     Finding.objects.bulk_create(_finding(row, finding, analysis.layers) for finding in analysis.findings)
+
+
+def _observation(observation: facts.Observation) -> dict[str, str | None]:
+    return {
+        "name": observation.name,
+        "severity": observation.severity,
+        "title": observation.title,
+        "detail": storable(observation.detail),
+        "advice": observation.advice,
+        "on": observation.on.isoformat() if observation.on else None,
+    }
 
 
 def _finding(row: Analysis, finding: facts.Finding, layers: tuple[facts.LayerFacts, ...]) -> Finding:

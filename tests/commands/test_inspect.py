@@ -47,6 +47,14 @@ def test_json_has_the_keys_that_programs_rely_on(registry: PushableRegistry, run
     }
 
 
+def test_observations_are_told_to_programs_and_to_people(registry: PushableRegistry, run: Run) -> None:
+    reference = f"{registry.address}/team/app:1.0"
+    told = {each["name"]: each for each in json.loads(run("inspect", reference, "--json").out)["observations"]}
+    assert set(told["runs-as-root"]) == {"name", "severity", "title", "detail", "advice", "on"}
+    assert told["runs-as-root"]["severity"] == "warning"
+    assert "warning  Runs as root: The image names no user." in run("inspect", reference).out
+
+
 def test_sizes_are_what_the_registry_stores_and_the_files_weigh(registry: PushableRegistry, run: Run) -> None:
     told = json.loads(run("inspect", f"{registry.address}/team/app:1.0", "--json").out)
     answer = registry.answer(Request("GET", f"/v2/team/app/manifests/{told['digest']}", {}, {}))

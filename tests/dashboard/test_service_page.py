@@ -368,3 +368,39 @@ def test_stored_layer_indexes_are_not_read_for_a_page(reader: Client, django_ass
     with django_assert_max_num_queries(20) as captured:
         page_of(reader, service)
     assert not [query for query in captured if '"fleet_layer"."index"' in query["sql"]]
+
+
+class TestObservations:
+    ROOT = {
+        "name": "runs-as-root", "severity": "warning", "title": "Runs as root", "detail": "The image names no user.",
+        "advice": "Set a numeric USER.", "on": None,
+    }  # fmt: skip
+
+    def shown(self, reader: Client, *observations: dict) -> str:
+        service = make_service(f"shop/{len(observations)}-{Service.objects.count()}")
+        make_analysis(service, observations=list(observations))
+        return section(page_of(reader, service), "observations")
+
+    def test_the_most_pressing_comes_first_with_what_to_do(self, reader: Client) -> None:
+        secret = self.ROOT | {
+            "name": "secret-file",
+            "severity": "danger",
+            "title": "A secret",
+            "detail": "/root/.netrc",
+        }
+        text = words(self.shown(reader, self.ROOT, secret))
+        assert "act A secret /root/.netrc Set a numeric USER. plan Runs as root The image names no user." in text
+
+    def test_an_end_of_life_is_weighed_against_today(self, reader: Client) -> None:
+        end = self.ROOT | {"title": "End of life of the base", "detail": "Debian 11"}
+        past, far = end | {"on": "2026-08-31"}, end | {"on": "2999-01-01"}
+        assert "act End of life of the base Debian 11: updates ended on 31 August 2026." in words(
+            self.shown(reader, past)
+        )
+        assert "Debian 11" not in self.shown(reader, far)
+
+    def test_markup_from_an_image_is_text(self, reader: Client) -> None:
+        assert "<script>" not in self.shown(reader, self.ROOT | {"detail": EVIL})
+
+    def test_nothing_to_remark_is_said(self, reader: Client) -> None:
+        assert "Nothing to remark" in self.shown(reader)
