@@ -9,6 +9,7 @@ from itertools import islice
 
 from fleet.image import elf
 from fleet.image.entries import Component, ElfFacts
+from fleet.image.java_archive import ARCHIVES, read_java_archive
 from fleet.image.limits import MEBIBYTE, Limits
 from fleet.image.packages.extracts import Extract, extract_for
 from fleet.image.progress import Progress
@@ -18,6 +19,7 @@ from fleet.oci.errors import TooLarge
 
 _SHEBANG_BYTES = 256
 _SMALL_BYTES = 64 << 10
+_ARCHIVE_HEADS = (b"PK", b"#!")  # a script in front makes an archive executable
 _COMPONENT_BYTES = 100  # in memory, without its texts
 
 # Whole paths, for what stands in one place only.
@@ -125,7 +127,9 @@ class Captures:
             self._kept.add(path)
             self.shebangs[path] = line.decode(errors="surrogateescape").rstrip()
             self._count(len(line))
-        if (extract := extract_for(path, size)) is not None:
+        if head[:2] in _ARCHIVE_HEADS and path.endswith(ARCHIVES):
+            self._keep_components(path, read_java_archive(path, size, stream))
+        elif (extract := extract_for(path, size)) is not None:
             self._keep_text(path, self._extracted(extract, size, stream))
         elif wanted_text(path, size) and size <= min(self._limits.text_bytes, self._room_bytes):
             self._keep_text(path, stream.take(size))
