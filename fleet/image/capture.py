@@ -27,6 +27,7 @@ _SYSTEM_FILES = re.compile(
     r"""
     var/lib/dpkg/status | var/lib/dpkg/status\.d/[^/]+ | var/lib/dpkg/info/[^/]+\.list
     | var/lib/apt/extended_states | (?:usr/)?lib/apk/db/installed | etc/apk/world
+    | var/lib/rpmmanifest/container-manifest-2
     | etc/os-release | usr/lib/os-release | etc/alpine-release | etc/passwd | etc/group
     | etc/ld\.so\.conf | etc/ld\.so\.conf\.d/[^/]+ | etc/ld-musl-[^/]+\.path
     """,

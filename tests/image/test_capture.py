@@ -22,6 +22,7 @@ SITE = "usr/lib/python3/dist-packages"
         "usr/lib/apk/db/installed",
         "var/lib/apt/extended_states",
         "etc/apk/world",
+        "var/lib/rpmmanifest/container-manifest-2",
         "etc/os-release",
         "usr/lib/os-release",
         "etc/passwd",

@@ -2,7 +2,8 @@
 
 A database has tens of megabytes, most of them checksums, changelogs and signatures. So it is read while its layer
 passes, and one line of JSON a package is kept in its place. Versions are those that Syft names: an epoch that is set,
-even to 0, stands before a colon. Keys that RPM lists beside packages (gpg-pubkey) are none.
+even to 0, stands before a colon. Keys that RPM lists beside packages (gpg-pubkey) are none. Distroless images of Azure
+Linux have a list of names and versions instead of a database.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 
 from fleet.image.filetree import FileTree
-from fleet.image.packages.listing import Locator, first_names, main_layer, short
+from fleet.image.packages.listing import Locator, first_names, main_layer, read_lines, short
 from fleet.image.packages.objects import Object, as_object, as_text, as_texts, parse_object
 from fleet.image.packages.package import Package
 from fleet.image.packages.rpm_requirements import read_requirement
@@ -23,6 +24,7 @@ _DIRECTORIES = ("var/lib/rpm", "usr/lib/sysimage/rpm", "usr/share/rpm")
 # Newest first: a migration may leave the old one behind.
 _NAMES = ("rpmdb.sqlite", "Packages.db", "Packages")
 DATABASES = tuple(f"{directory}/{name}" for directory in _DIRECTORIES for name in _NAMES)
+_MANIFEST = "var/lib/rpmmanifest/container-manifest-2"
 _KEY = "gpg-pubkey"
 
 
@@ -48,6 +50,7 @@ def _line(header: Header) -> bytes:
 def read(tree: FileTree) -> Iterator[Package]:
     database = next((path for path in DATABASES if tree.texts.get(path)), None)
     if database is None:
+        yield from _listed(tree)
         return
     locator = Locator(tree)
     known = [parse_object(line) for line in tree.texts[database].splitlines()]
@@ -55,6 +58,15 @@ def read(tree: FileTree) -> Iterator[Package]:
     for fields in known:
         if as_text(fields.get("name")):
             yield _package(tree, locator, fields, tree.nodes[database].layer, asked)
+
+
+def _listed(tree: FileTree) -> Iterator[Package]:
+    """Packages of lines that begin with a name and a version; the sixth field is the epoch."""
+    for line in read_lines(tree, _MANIFEST):
+        fields = line.split("\t")
+        if len(fields) > 5 and fields[0] != _KEY:
+            version = fields[1] if fields[5] == "(none)" else f"{fields[5]}:{fields[1]}"
+            yield Package("rpm", short(fields[0]), short(version), 0, tree.nodes[_MANIFEST].layer)
 
 
 def _package(tree: FileTree, locator: Locator, fields: Object, database_layer: int, asked: _Paths) -> Package:

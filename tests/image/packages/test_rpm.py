@@ -102,6 +102,17 @@ def test_old_headers_list_whole_paths():
     assert package.paths == ("etc/old", "usr/bin/old")
 
 
+def test_images_without_a_database_may_list_their_packages():
+    line = "{}\t{}-1.azl3\t1\t2\tMicrosoft\t{}\t100\tx86_64\t{}\tsource.src.rpm"
+    lines = (line.format("openssl", "3.3.0", "(none)", 0), line.format("tzdata", "2024a", 1, 1), "short\tline", "")
+    path = "var/lib/rpmmanifest/container-manifest-2"
+    found = read_packages(apply_layers([layer(member(path, "\n".join(lines).encode()))]))
+    assert [(package.name, package.version) for package in found] == [
+        ("openssl", "3.3.0-1.azl3"),
+        ("tzdata", "1:2024a-1.azl3"),
+    ]
+
+
 @pytest.mark.parametrize("directory", ["var/lib/rpm", "usr/lib/sysimage/rpm", "usr/share/rpm"])
 def test_databases_are_found_in_each_of_their_places(directory):
     tree = tree_with(ndb(SHELL), path=f"{directory}/Packages.db")
