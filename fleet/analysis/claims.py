@@ -35,21 +35,20 @@ def find_all(survey: Survey, rules: Sequence[Rule], base_layers: int) -> tuple[F
 
 def claim_all(survey: Survey, rules: Sequence[Rule]) -> list[tuple[Rule, list[Claim]]]:
     """Claims that overlap nowhere, by rule in order. Neither what the command names nor content that is reached
-    through another name may be claimed."""
+    through another name may be claimed; a part of them may, since such a file stays."""
     taken: set[tuple[int, int]] = set()
     survey = replace(survey, taken=taken)
     by_rule: list[tuple[Rule, list[Claim]]] = []
     for rule in rules:
         claims: list[Claim] = []
         for claim in rule.claims(survey):
-            in_use = claim.entry.path in survey.in_use and claim.is_live(survey)
-            if claim.version not in taken and not in_use:
+            if claim.version not in taken and not (claim.entry.path in survey.in_use and claim.removes(survey)):
                 taken.add(claim.version)
                 claims.append(claim)
         by_rule.append((rule, claims))
     linked = _linked_content(survey.tree, taken)
     return [
-        (rule, [c for c in claims if c.entry.path not in linked or not c.is_live(survey)]) for rule, claims in by_rule
+        (rule, [c for c in claims if c.entry.path not in linked or not c.removes(survey)]) for rule, claims in by_rule
     ]
 
 

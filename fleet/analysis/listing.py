@@ -16,7 +16,7 @@ def covered_directories(survey: Survey, claims: Iterable[Claim]) -> set[str]:
     for claim in claims:
         directory = claim.entry.path.rpartition("/")[0]
         touched[directory] += 1
-        surviving[directory] += claim.is_live(survey)
+        surviving[directory] += claim.removes(survey)
     claimed = count_below(surviving)
     return {directory for directory in count_below(touched) if survey.totals[directory] == claimed[directory]}
 

@@ -4,6 +4,7 @@ from fleet.analysis.claims import claim_all, find_all
 from fleet.analysis.findings import Finding
 from fleet.analysis.rules import RULES
 from fleet.analysis.rules.rule import survey
+from fleet.image.entries import ElfFacts
 from fleet.image.loading import LoadedImage
 from tests.analysis.images import Content, make_image
 
@@ -141,3 +142,19 @@ def test_an_image_without_waste_has_no_findings() -> None:
 def test_content_that_was_deleted_under_one_of_its_names_is_no_waste() -> None:
     assert findings_of(make_image({"a": 900, "b": "=> a"}, {"a": None})) == ()
     assert findings_of(make_image({"a": 900, "b": "=> a"}, {"a": None, "b": None}))[0].sizes.unpacked_bytes == 900
+
+
+class TestAFileOfWhichAPartIsClaimed:
+    PROGRAM = ElfFacts("x86_64", stripped=False, debug_bytes=700_000, debug_compressed_bytes=200_000)
+
+    def test_loses_it_even_where_the_command_runs_it(self) -> None:
+        (finding,) = findings_of(make_image({"app/server": self.PROGRAM}, entrypoint=("/app/server",)))
+        assert (finding.rule, finding.sizes.unpacked_bytes) == ("unstripped-programs", 700_000)
+
+    def test_loses_it_under_all_its_names(self) -> None:
+        (finding,) = findings_of(make_image({"usr/bin/git": self.PROGRAM, "usr/bin/git-log": "=> usr/bin/git"}))
+        assert (finding.paths, finding.sizes.unpacked_bytes) == (("/usr/bin/git",), 700_000)
+
+    def test_is_told_by_its_own_path_since_its_directory_stays(self) -> None:
+        (finding,) = findings_of(make_image({"app/bin/a": self.PROGRAM, "app/bin/b": self.PROGRAM}))
+        assert finding.paths == ("/app/bin/a", "/app/bin/b")

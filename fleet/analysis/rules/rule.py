@@ -46,6 +46,10 @@ class Claim(NamedTuple):
         node = survey.tree.nodes.get(self.entry.path)
         return node is not None and node.entry is self.entry and node.layer == self.layer
 
+    def removes(self, survey: Survey) -> bool:
+        """Whether containers lose the file: a hidden version is none of theirs, and what loses a part stays."""
+        return self.part is None and self.is_live(survey)
+
 
 @dataclass(frozen=True, slots=True)
 class Survey:
