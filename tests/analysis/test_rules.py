@@ -24,6 +24,8 @@ def package(name: str, *paths: str, ecosystem: str = "deb") -> Package:
         ("package-manager-cache", "var/cache/dnf/base-1/repodata/x.xml.gz"),
         ("language-cache", "root/.cache/pip/http-v2/a/b/c.body"),
         ("language-cache", "home/app/.cache/uv/archive-v0/x"),
+        ("language-cache", "root/.cache/pypoetry/artifacts/aa/django.whl"),
+        ("language-cache", "root/.bun/install/cache/left-pad@1/index.js"),
         ("language-cache", "root/.npm/_cacache/content-v2/sha512/aa"),
         ("language-cache", "usr/local/share/.cache/yarn/v6/npm-x/index.js"),
         ("language-cache", "root/.local/share/pnpm/store/v3/files/aa"),
@@ -69,6 +71,7 @@ def test_a_file_that_no_container_needs_goes_to_its_rule(rule: str, path: str) -
         f"{SITE}/flask-3.0.dist-info/METADATA",
         "app/.gitignore",
         "app/.yarn/cache/left-pad.zip",
+        "root/.cache/pypoetry/virtualenvs/app-x-py3.11/lib/python3.11/site-packages/django/http.py",
         "app/core/models.py",
         "app/node_modules/core/index.js",
         "app/logs/today.log",
@@ -213,6 +216,16 @@ class TestWhatOnlyTheToolchainNeeds:
         image = make_image(self.FILES)
         unmarked = [replace(package, automatic=None) for package in self.PACKAGES]
         assert claimed(image, "toolchain", unmarked) == {"usr/bin/gcc"}
+
+    def test_stays_where_the_toolchain_does_not_require_it(self) -> None:
+        """curl recommends it, so that apt installed it, and no package requires it."""
+        image = make_image(self.FILES | {"etc/ssl/certs/ca-certificates.crt": 200})
+        certificates = Package(
+            "deb", "ca-certificates", "1", 0, 0, ("etc/ssl/certs/ca-certificates.crt",), automatic=True
+        )
+        found = claimed(image, "toolchain", [*self.PACKAGES, certificates])
+        assert "usr/bin/perl" in found
+        assert "etc/ssl/certs/ca-certificates.crt" not in found
 
     def test_stays_where_it_is_essential(self) -> None:
         assert "usr/bin/perl" in self.claimed()

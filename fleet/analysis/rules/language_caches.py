@@ -7,15 +7,17 @@ from collections.abc import Iterator, Mapping
 
 from fleet.analysis.rules.rule import Claim, Rule, Survey, below
 
-# By the words of a command that reads the cache at run time: `mvn spring-boot:run` needs its repository.
+# By the words of a command that reads the cache at run time: `mvn spring-boot:run` needs its repository. Poetry keeps
+# virtual environments beside its cache: these run.
 _CACHES: Mapping[frozenset[str], str] = {
     frozenset(): (
-        r"\.cache/(?:pip|pipenv|pypoetry|yarn|pnpm|node-gyp|composer|ccache|sccache|pre-commit|gem)/"
+        r"\.cache/(?:pip|pipenv|pypoetry/(?:cache|artifacts)|yarn|pnpm|node-gyp|composer|ccache|sccache|pre-commit|gem)/"
         r"|\.npm/(?!_npx/)|\.yarn-cache/|\.pnpm-store/|\.local/share/pnpm/store/|pnpm/store/"
         r"|node_modules/\.cache/|\.next/cache/webpack/|\.composer/cache/|\.cpanm/|\.ivy2/cache/"
         r"|(?:ruby|gems)/\d[\w.]*/cache/|usr/local/bundle/cache/"
     ),
     frozenset({"npx"}): r"\.npm/_npx/",
+    frozenset({"bun", "bunx"}): r"\.bun/install/cache/",
     frozenset({"uv", "uvx"}): r"\.cache/uv/",
     frozenset({"conda", "mamba", "micromamba"}): r"(?:conda|miniconda3?|anaconda3|mambaforge|miniforge3)/pkgs/",
     frozenset({"go"}): r"\.cache/go-build/|go/pkg/mod/",

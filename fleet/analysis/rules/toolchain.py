@@ -74,13 +74,14 @@ def _unneeded(survey: Survey, systems: list[Package]) -> list[Package]:
         return []
     named = {id(package) for package in toolchain}
     graph = Graph(systems)
+    # Not all that nothing requires came for the toolchain: apt brings what packages merely recommend as well, such as
+    # ca-certificates.
+    came_along = {id(package) for package in graph.needed(toolchain) if package.automatic}
     roots = [package for package in systems if id(package) not in named and _is_asked_for(package)]
     roots += [*_used(survey, systems), *_libraries_asked_for(graph, toolchain)]
     while True:
         needed = {id(package) for package in graph.needed(roots)}
-        unneeded = [
-            package for package in systems if id(package) not in needed and (id(package) in named or package.automatic)
-        ]
+        unneeded = [package for package in systems if id(package) in (named | came_along) - needed]
         loaded = _loaded_elsewhere(survey.tree, [package for package in unneeded if id(package) not in named], unneeded)
         if not loaded:
             return unneeded
