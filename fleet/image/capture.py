@@ -11,7 +11,7 @@ from fleet.image import elf
 from fleet.image.entries import Component, ElfFacts
 from fleet.image.java_archive import ARCHIVES, read_java_archive
 from fleet.image.limits import MEBIBYTE, Limits
-from fleet.image.packages.extracts import Extract, extract_for
+from fleet.image.packages.extracts import MOST_BYTES, Extract, extract_for
 from fleet.image.progress import Progress
 from fleet.image.stream import ByteStream
 from fleet.image.tar import Member
@@ -145,7 +145,7 @@ class Captures:
         content = bytearray()
         while len(content) < size:
             content += stream.take(min(size - len(content), _SMALL_BYTES))
-        lines, room_bytes = [], self._room_bytes
+        lines, room_bytes = [], min(MOST_BYTES, self._room_bytes)
         for line in extract(content):
             room_bytes -= len(line) + 1
             if room_bytes < 0:

@@ -16,6 +16,8 @@ Extract = Callable[[bytearray], Iterator[bytes]]
 _LARGEST_DATABASE = 160 << 20
 # A record is parsed as JSON, where hostile text becomes twenty times its size.
 _LARGEST_RECORD = 8 << 20
+# Of lines: twice what three thousand packages need. Lines beyond are left out.
+MOST_BYTES = 16 << 20
 _RPM_DATABASES = frozenset(rpm.DATABASES)
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from fleet.image.filetree import FileTree, apply_layers
 from fleet.image.layer import index_layer
+from fleet.image.limits import Limits
 from fleet.image.packages import read_packages
 from fleet.image.packages.extracts import extract_for
 from fleet.image.packages.rpm import extract
@@ -162,6 +163,15 @@ def test_the_content_of_a_database_is_not_kept_but_what_it_says():
     kept = found.texts["var/lib/rpm/Packages.db"]
     assert [json.loads(line)["name"] for line in kept.splitlines()] == ["bash", "big"]
     assert len(kept) < 1000
+
+
+def test_lines_beyond_what_there_is_room_for_are_left_out():
+    content = ndb(*(header(name=f"p{number}" + "x" * 200) for number in range(10)))
+    found = index(archive(member("var/lib/rpm/Packages.db", content)), limits=Limits(texts_bytes=1000))
+    kept = found.texts["var/lib/rpm/Packages.db"]
+    assert [json.loads(line)["name"][:2] for line in kept.splitlines()] == ["p0", "p1", "p2"]
+    many = ndb(*(header(name=f"{number:03}" + "x" * 200_000) for number in range(100)))
+    assert (15 << 20) < len(layer(member("var/lib/rpm/Packages.db", many)).texts["var/lib/rpm/Packages.db"]) <= 16 << 20
 
 
 def test_databases_that_arrive_in_small_pieces_are_the_same():
