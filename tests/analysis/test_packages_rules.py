@@ -12,6 +12,7 @@ from tests.analysis.claiming import claimed
 from tests.analysis.images import Content, make_image
 
 SITE = "usr/local/lib/python3.11/site-packages"
+NODE = ElfFacts("x86_64")
 
 
 def wheel(name: str, *depends: str) -> Package:
@@ -100,7 +101,7 @@ class TestUnusedInterpreters:
         "usr/bin/perl5.36": 900,
         "usr/share/perl/5.36/CPAN.pm": 300,
         "usr/lib/libperl.so.5.36": ElfFacts("x86_64", soname="libperl.so.5.36"),
-        "usr/local/bin/node": 5000,
+        "usr/local/bin/node": NODE,
         "app/server.js": 10,
     }
     PACKAGES = (PERL, MODULES, BASE)
@@ -119,7 +120,31 @@ class TestUnusedInterpreters:
     def test_one_that_a_script_names_stays(self) -> None:
         assert self.claimed(report="#!/usr/bin/perl -w") == set()
         assert self.claimed(report="#!/usr/bin/env -S perl") == set()
-        assert self.claimed(report="#!/usr/bin/perl5.36") == self.ALL
+        assert self.claimed(report="#!/usr/bin/ruby") == self.ALL
+
+    def test_one_whose_essential_part_a_script_of_ours_names_stays(self) -> None:
+        """Debian's /usr/bin/perl is essential, its modules are not."""
+        assert self.claimed(report="#!/usr/bin/perl5.36") == set()
+        debconf = Package("deb", "debconf", "1", 0, 0, ("app/report",), requires=(("perl-base",),))
+        assert self.claimed(debconf, report="#!/usr/bin/perl5.36") == self.ALL
+
+    @pytest.mark.parametrize(
+        "cmd",
+        [("/start.sh",), ("sh", "/start.sh"), ("tini", "--", "/start.sh"), ()],
+        ids=["script", "sh", "tini", "none"],
+    )
+    def test_all_stay_where_only_a_script_knows_what_runs(self, cmd: tuple[str, ...]) -> None:
+        programs: dict[str, Content] = {"usr/bin/tini": NODE, "bin/sh": NODE, "start.sh": "#!/bin/sh"}
+        image = make_image(self.FILES | programs, cmd=cmd)
+        assert claimed(image, "unused-interpreters", self.PACKAGES) == set()
+
+    def test_one_that_somebody_asked_for_stays_unless_it_came_for_a_compiler(self) -> None:
+        image = make_image(self.FILES | {"usr/bin/python3": 900}, cmd=("node", "x"))
+        python = Package("deb", "python3", "3", 0, 0, ("usr/bin/python3",), automatic=False)
+        compiler = Package("deb", "g++", "12", 0, 0, (), automatic=False)
+        assert claimed(image, "unused-interpreters", [python]) == set()
+        assert claimed(image, "unused-interpreters", [python, compiler]) == {"usr/bin/python3"}
+        assert claimed(image, "unused-interpreters", [replace(python, automatic=True)]) == {"usr/bin/python3"}
 
     def test_one_whose_library_a_program_loads_stays(self) -> None:
         assert self.claimed(embedded=ElfFacts("x86_64", needed=("libperl.so.5.36",))) == set()
@@ -132,7 +157,7 @@ class TestUnusedInterpreters:
         python = Package("deb", "python3.11-minimal", "3", 0, 0, ("usr/bin/python3.11",))
         stdlib = Package("deb", "libpython3.11-stdlib", "3", 0, 0, ("usr/lib/python3.11/os.py",))
         files: dict[str, Content] = {"usr/bin/python3.11": 900, "usr/lib/python3.11/os.py": 90}
-        image = make_image({**files, "usr/local/bin/python3": 5000}, cmd=("python3", "app.py"))
+        image = make_image({**files, "usr/local/bin/python3": NODE}, cmd=("python3", "app.py"))
         assert claimed(image, "unused-interpreters", [python, stdlib]) == files.keys()
         alone = make_image({**files, "usr/local/bin/python3": "-> /usr/bin/python3.11"}, cmd=("python3", "app.py"))
         assert claimed(alone, "unused-interpreters", [python, stdlib]) == set()
@@ -140,7 +165,7 @@ class TestUnusedInterpreters:
     def test_a_module_of_the_system_keeps_its_interpreter(self) -> None:
         python = Package("deb", "python3", "3", 0, 0, ("usr/bin/python3",))
         yaml = Package("deb", "python3-yaml", "6", 0, 0, (), requires=(("python3",),))
-        image = make_image({"usr/bin/python3": 900}, cmd=("node", "x"))
+        image = make_image({"usr/bin/python3": 900, "usr/bin/node": NODE}, cmd=("node", "x"))
         assert claimed(image, "unused-interpreters", [python]) == {"usr/bin/python3"}
         assert claimed(image, "unused-interpreters", [python, yaml]) == set()
         assert claimed(image, "unused-interpreters", [python, replace(yaml, requires=())]) == {"usr/bin/python3"}
