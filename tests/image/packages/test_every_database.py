@@ -75,6 +75,16 @@ HOSTILE = {
         + "}",
         "node_modules/a/package.json": '{"name": "a", "version": "1"}',
     },
+    "names to look for at every level": {
+        "package.json": json.dumps({"devDependencies": {"a": "*"}}),
+        "node_modules/a/package.json": json.dumps({"name": "a", "version": "1", "dependencies": {"a": "*"}}),
+    }
+    | {
+        f"{deep('node_modules/a', depth)}/package.json": json.dumps(
+            {"name": "a", "version": "1", "dependencies": dict.fromkeys(("a", *map(str, range(5000))), "*")}
+        )
+        for depth in range(2, 280, 4)
+    },
     "a record of one file over and over": {
         "conda-meta/a.json": json.dumps({"name": "a", "version": "1", "files": ["bin/a"] * 500_000}),
         "bin/a": "1",

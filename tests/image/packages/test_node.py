@@ -88,3 +88,40 @@ def test_links_into_the_store_of_pnpm_are_no_packages_of_their_own():
         }
     )
     assert only(tree).paths == (f"{store}/package.json", f"{store}/index.js")
+
+
+def project(*, running: tuple[str, ...] = (), developing: tuple[str, ...] = (), name: str = "p") -> str:
+    needs = {"dependencies": dict.fromkeys(running, "*"), "devDependencies": dict.fromkeys(developing, "*")}
+    return json.dumps({"name": name, "version": "1.0.0", **needs})
+
+
+def test_without_npm_the_manifests_tell_what_is_for_development_alone():
+    files = {
+        "app/package.json": project(running=("server",), developing=("bundler", "shared")),
+        "app/node_modules/server/package.json": project(name="server", running=("shared", "deep")),
+        "app/node_modules/server/node_modules/deep/package.json": project(name="deep", developing=("never",)),
+        "app/node_modules/deep/package.json": project(name="deep of the bundler"),
+        "app/node_modules/shared/package.json": project(name="shared"),
+        "app/node_modules/bundler/package.json": project(name="bundler", running=("deep", "server", "bundler")),
+        "app/node_modules/unasked/package.json": project(name="unasked"),
+    }
+    assert of_development(files) == {"bundler", "deep of the bundler"}
+    assert of_development(files | {"app/package-lock.json": '{"packages": {}}'}) == set()
+    assert of_development(files | {"app/api/package.json": project(running=("bundler",))}) == set()
+
+
+def test_packages_of_the_store_of_pnpm_are_found_through_its_links():
+    store = "node_modules/.pnpm"
+    files = {
+        "package.json": project(running=("run",), developing=("tool",)),
+        f"{store}/run@1/node_modules/run/package.json": project(name="run", running=("dep",)),
+        f"{store}/run@1/node_modules/dep": "-> ../../dep@1/node_modules/dep",
+        f"{store}/dep@1/node_modules/dep/package.json": project(name="dep"),
+        f"{store}/tool@1/node_modules/tool/package.json": project(name="tool", running=("dep", "only")),
+        f"{store}/tool@1/node_modules/dep": "-> ../../dep@1/node_modules/dep",
+        f"{store}/tool@1/node_modules/only": "-> ../../only@1/node_modules/only",
+        f"{store}/only@1/node_modules/only/package.json": project(name="only"),
+        "node_modules/run": "-> .pnpm/run@1/node_modules/run",
+        "node_modules/tool": "-> .pnpm/tool@1/node_modules/tool",
+    }
+    assert of_development(files) == {"tool", "only"}
