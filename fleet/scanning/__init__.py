@@ -16,6 +16,7 @@ moment makes its scan pause (``lifecycle``), and ``tend`` goes on with what rest
 stored.
 """
 
+from fleet.scanning.comparing import Comparison, compare
 from fleet.scanning.connection import connect, try_connection
 from fleet.scanning.discovery import discover
 from fleet.scanning.lanes import Lane, is_waiting, open_lanes, others_wait
@@ -28,11 +29,13 @@ from fleet.scanning.tending import tend
 
 __all__ = [
     "DATABASE_GONE",
+    "Comparison",
     "Lane",
     "Progress",
     "Reanalysis",
     "begin",
     "cancel",
+    "compare",
     "connect",
     "discover",
     "due",

@@ -17,15 +17,15 @@ from fleet.dockerfile.suggest import suggest
 from fleet.dockerfile.suggestion import Mode, NothingToSuggest, Suggestion, Tier
 from fleet.image.loading import LoadedImage, ResolvedImage, assemble, resolve_image
 from fleet.models import Image, Registry, Service
-from fleet.oci.errors import InvalidReference, InvalidResponse, RegistryError
-from fleet.oci.manifest import Descriptor, Index, Platform, parse_config, parse_manifest
+from fleet.oci.errors import InvalidReference, RegistryError
+from fleet.oci.manifest import Platform
 from fleet.oci.origin import registry_origins
 from fleet.oci.provenance import Provenance, find_provenance, read_provenance
 from fleet.oci.sources import Source
 from fleet.scanning.connection import connect
 from fleet.scanning.lanes import beat
 from fleet.scanning.layers import LayerReader, stored_layer
-from fleet.snapshots import Judgement, Obstacle, SeenTag, store_layers
+from fleet.snapshots import Judgement, Obstacle, SeenTag, restore, store_layers
 
 MODES: tuple[Mode, ...] = ("repack", "rebuild")
 TIER: Tier = "slim"
@@ -71,21 +71,6 @@ def recall(image: Image, name: str) -> LoadedImage | None:
         return None
     provenance = None if image.provenance is None else Provenance.restore(image.provenance)
     return replace(assemble(name, resolved, known), provenance=provenance)
-
-
-def restore(image: Image) -> ResolvedImage:
-    """A stored image as it was when it was read."""
-    body, config = bytes(image.manifest), bytes(image.config)
-    manifest = parse_manifest(body, image.media_type)
-    if isinstance(manifest, Index):
-        raise InvalidResponse(f"What is stored of {image.digest} is an index, not an image. Scan its service again.")
-    return ResolvedImage(
-        descriptor=Descriptor(image.media_type, image.digest, len(body)),
-        manifest_body=body,
-        manifest=manifest,
-        config_body=config,
-        config=parse_config(config),
-    )
 
 
 def judge(service: Service, image: LoadedImage, bases: Bases | None = None) -> Judgement:

@@ -36,7 +36,7 @@ PATIENCE_SECONDS = 1800.0
 
 def stored_layer(descriptor: Descriptor) -> LayerIndex | None:
     """What is known of a layer without reading it."""
-    return _stored([descriptor.digest]).get(descriptor.digest)
+    return stored_layers([descriptor.digest]).get(descriptor.digest)
 
 
 class LayerReader:
@@ -78,7 +78,7 @@ class _Reading:
 
     def run(self) -> dict[str, LayerIndex]:
         while self.futures or (self.missing() and not self.failure):
-            self.found.update(_stored(self.missing()))
+            self.found.update(stored_layers(self.missing()))
             check_entries(f"this image in {self.reader.source.name}", self.found.values())
             self.claim_some()
             self.gather()
@@ -148,7 +148,7 @@ class _Reading:
             yield chunk
 
 
-def _stored(digests: Iterable[str]) -> dict[str, LayerIndex]:
+def stored_layers(digests: Iterable[str]) -> dict[str, LayerIndex]:
     """What is known of these layers. An index that this version cannot read is dropped: its layer is read again."""
     rows = Layer.objects.filter(digest__in=list(digests), index__isnull=False).values_list("digest", "index")
     found: dict[str, LayerIndex] = {}

@@ -15,6 +15,7 @@ from fleet.oci.manifest import Descriptor
 from fleet.oci.sources.endpoint import Endpoint
 from fleet.oci.sources.source import Source
 from fleet.scanning import budget
+from fleet.scanning.comparing import compare_read
 from fleet.scanning.connection import connect
 from fleet.scanning.judging import attested, is_judged, judge, recall, weigh
 from fleet.scanning.lanes import Lane, Unwatched, Watch, beat, next_in, watched_by
@@ -78,7 +79,11 @@ def scan_service(scan: Scan, service: Service, endpoint: Endpoint | None = None,
     if reading.interrupted and pause(scan, reading.interrupted, service):
         _write(scan, service, replace(record, complete=False, newest=None, judgement=None, remarks=()))
         return False
-    return _write(scan, service, record)
+    written = _write(scan, service, record)
+    if written:
+        with watched_by(reading.watch):
+            compare_read(service, record)
+    return written
 
 
 def _write(scan: Scan, service: Service, record: Record) -> bool:

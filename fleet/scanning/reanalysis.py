@@ -24,6 +24,7 @@ from fleet.models.service import ServiceQuerySet
 from fleet.oci.errors import InvalidReference, RegistryError
 from fleet.oci.origin import registry_origins
 from fleet.oci.reference import Reference
+from fleet.scanning.comparing import compare_read
 from fleet.scanning.judging import judge, recall
 from fleet.scanning.lifecycle import DATABASE_GONE
 
@@ -75,7 +76,10 @@ def _judge_anew(service: Service) -> Outcome:
         image = recall(service.snapshot.image, image_name(service))
         if image is None:
             return "unread"
-        written = snapshots.write_judgement(service, judge(service, image, StoredBases(service)))
+        judgement = judge(service, image, StoredBases(service))
+        written = snapshots.write_judgement(service, judgement)
+        snapshots.compare_by_layers(service.pk)
+        compare_read(service, snapshots.Record(judgement=judgement))
     except DATABASE_GONE:
         raise
     except RegistryError as error:  # what is stored contradicts itself: the next scan reads it anew

@@ -1,6 +1,13 @@
 """The one writer of scan results: a ``Record`` of one service becomes rows, all of them or none."""
 
-from fleet.snapshots.images import store_layers
+from fleet.snapshots.growth import (
+    StoredGrowth,
+    compare_by_layers,
+    compared_by_files,
+    read_growth,
+    write_growth,
+)
+from fleet.snapshots.images import restore, store_layers
 from fleet.snapshots.policies import apply_policies
 from fleet.snapshots.pruning import Pruned, prune_indexes
 from fleet.snapshots.records import Judgement, Obstacle, Record, Remark, SeenTag
@@ -14,11 +21,17 @@ __all__ = [
     "Record",
     "Remark",
     "SeenTag",
+    "StoredGrowth",
     "apply_policies",
+    "compare_by_layers",
+    "compared_by_files",
     "count_traffic",
     "prune_indexes",
+    "read_growth",
+    "restore",
     "storable",
     "store_layers",
     "write",
+    "write_growth",
     "write_judgement",
 ]

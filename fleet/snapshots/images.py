@@ -8,6 +8,8 @@ from django.db.models import Count, Q, Sum
 
 from fleet.image.loading import LoadedImage, ResolvedImage
 from fleet.models import Image, ImageLayer, Layer, Snapshot
+from fleet.oci.errors import InvalidResponse
+from fleet.oci.manifest import Descriptor, Index, parse_config, parse_manifest
 from fleet.snapshots.records import creation_date
 from fleet.snapshots.text import storable
 
@@ -57,6 +59,21 @@ def _store_order(stored: Mapping[str, Image], images: Mapping[str, ResolvedImage
         for position, layer in enumerate(image.manifest.layers)
     ]
     ImageLayer.objects.bulk_create(rows, ignore_conflicts=True)
+
+
+def restore(image: Image) -> ResolvedImage:
+    """A stored image as it was when it was read. Raises RegistryError for one that is stored wrongly."""
+    body, config = bytes(image.manifest), bytes(image.config)
+    manifest = parse_manifest(body, image.media_type)
+    if isinstance(manifest, Index):
+        raise InvalidResponse(f"What is stored of {image.digest} is an index, not an image. Scan its service again.")
+    return ResolvedImage(
+        descriptor=Descriptor(image.media_type, image.digest, len(body)),
+        manifest_body=body,
+        manifest=manifest,
+        config_body=config,
+        config=parse_config(config),
+    )
 
 
 def fill_unpacked(service_id: int) -> None:

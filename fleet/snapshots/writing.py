@@ -27,6 +27,7 @@ from fleet.models import Image, Scan, ScanError, Service, Snapshot
 from fleet.models.scan import ACTIVE
 from fleet.oci.manifest import parse_config
 from fleet.snapshots.columns import let_go, write_columns
+from fleet.snapshots.growth import compare_by_layers
 from fleet.snapshots.images import store_images
 from fleet.snapshots.judgements import store_analysis, store_offers
 from fleet.snapshots.naming import OWNER_LIMIT, clean, name_of, needs_labels, owner_of, stored_rules
@@ -136,6 +137,7 @@ def _write_tags(service: Service, record: Record) -> tuple[Mapping[str, Snapshot
     rows = [_snapshot(service, seen, images, now, first_sight=seen.tag not in latest) for seen in reversed(moved)]
     for row in sorted(rows, key=lambda row: row.taken_at):
         row.save(force_insert=True)
+    compare_by_layers(service.pk, rows, {image.descriptor.digest: image for image in fresh})
     return {**latest, **{row.tag: row for row in rows}}, len(rows)
 
 
