@@ -233,8 +233,10 @@ def _version(node: Node) -> _Version:
 
 
 def _cause(before: Entry, after: Entry) -> Cause:
-    """Contents are not compared: another mode or owner at the same size is taken for a chmod or chown."""
+    """Small files have no fingerprint: of them, another mode or owner at the same size is taken for a chmod or chown."""
     if before.kind != after.kind or before.size_bytes != after.size_bytes or before.link != after.link:
+        return "overwritten"
+    if before.fingerprint != after.fingerprint:
         return "overwritten"
     if after.kind == "directory" or before[4:7] != after[4:7]:
         return "metadata"

@@ -35,6 +35,11 @@ def test_only_another_mode_or_owner_at_the_same_size_is_a_change_of_metadata(cha
     assert hidden(tree_of([member("a", b"1")], [member("a", b"1", **change)])) == [("a", 0, 1, cause)]
 
 
+def test_another_content_of_the_same_size_is_no_change_of_metadata():
+    tree = tree_of([member("a", b"1" * 2000)], [member("a", b"2" * 2000, mode=0o600)], [member("a", b"2" * 2000)])
+    assert hidden(tree) == [("a", 0, 1, "overwritten"), ("a", 1, 2, "metadata")]
+
+
 def test_a_symlink_that_points_elsewhere_is_overwritten():
     assert hidden(tree_of([symlink("a", "x")], [symlink("a", "y")])) == [("a", 0, 1, "overwritten")]
 
@@ -59,6 +64,18 @@ def test_an_opaque_directory_is_emptied_of_lower_layers_only(first):
     tree = tree_of(lower, [opaque, new] if first else [new, opaque])
     assert sorted(tree.nodes) == ["d", "d/new"]
     assert hidden(tree) == [("d/deep/old", 0, 1, "deleted"), ("d/old", 0, 1, "deleted")]
+
+
+def test_an_opaque_whiteout_leaves_its_directory_and_the_siblings():
+    tree = tree_of([directory("d", mode=0o700), member("d/a"), member("da")], [member("d/.wh..wh..opq")])
+    assert (sorted(tree.nodes), tree.nodes["d"].entry.mode) == (["d", "da"], 0o700)
+    assert hidden(tree) == [("d/a", 0, 1, "deleted")]
+
+
+@pytest.mark.parametrize("name", ["d/.wh.", "d/.wh..", "d/.wh...", ".wh."])
+def test_a_bare_whiteout_hides_nothing_and_is_no_file(name):
+    tree = tree_of([member("d/a", b"1"), member("b")], [member(name)])
+    assert (sorted(tree.nodes), hidden(tree)) == (["b", "d/a"], [])
 
 
 def test_an_opaque_root_empties_everything():
@@ -124,6 +141,19 @@ def test_a_hard_link_takes_over_the_bytes_of_a_hidden_file():
     ]
     assert tree.nodes["b"].entry.mode == 0o755
     assert [(h.entry.path, h.entry.size_bytes) for h in tree.hidden] == [("a", 0)]
+
+
+def test_hard_links_across_layers_count_their_bytes_once():
+    """An upper layer links to a file of a lower one; a third deletes the name that brought it."""
+    lower, upper = [member("a", b"12345")], [hardlink("b", "a"), member("c", b"1")]
+    linked = tree_of(lower, upper)
+    assert {path: n.entry.size_bytes for path, n in linked.nodes.items()} == {"a": 5, "b": 0, "c": 1}
+    deleted = tree_of(lower, upper, [member(".wh.a")])
+    assert {path: (n.entry.kind, n.entry.size_bytes) for path, n in deleted.nodes.items()} == {
+        "b": ("file", 5),
+        "c": ("file", 1),
+    }
+    assert [(h.entry.path, h.entry.size_bytes, h.cause) for h in deleted.hidden] == [("a", 0, "deleted")]
 
 
 def test_bytes_are_hidden_once_no_link_is_left():
