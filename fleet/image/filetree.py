@@ -233,7 +233,7 @@ def _version(node: Node) -> _Version:
 
 
 def _cause(before: Entry, after: Entry) -> Cause:
-    """Small files have no fingerprint: of them, another mode or owner at the same size is taken for a chmod or chown."""
+    """Small files have no fingerprint: another mode or owner of theirs at the same size is taken for chmod or chown."""
     if before.kind != after.kind or before.size_bytes != after.size_bytes or before.link != after.link:
         return "overwritten"
     if before.fingerprint != after.fingerprint:
