@@ -10,7 +10,7 @@ from itertools import islice
 from fleet.image import elf
 from fleet.image.entries import Component, ElfFacts
 from fleet.image.java_archive import ARCHIVES, read_java_archive
-from fleet.image.limits import MEBIBYTE, Limits
+from fleet.image.limits import MEBIBYTE, Budget, Limits
 from fleet.image.packages.extracts import MOST_BYTES, Extract, extract_for
 from fleet.image.progress import Progress
 from fleet.image.stream import ByteStream
@@ -101,6 +101,7 @@ class Captures:
         self.components: dict[str, tuple[Component, ...]] = {}
         self._limits = limits
         self._room_bytes = limits.texts_bytes
+        self._budget = Budget(limits.inner_bytes, limits.entries)
         self._components_room_bytes = limits.components_bytes
         self._facts_bytes = 0
         self._kept: set[str] = set()
@@ -129,7 +130,7 @@ class Captures:
             self.shebangs[path] = line.decode(errors="surrogateescape").rstrip()
             self._count(len(line))
         if head[:2] in _ARCHIVE_HEADS and path.endswith(ARCHIVES):
-            self._keep_components(path, read_java_archive(path, size, stream))
+            self._keep_components(path, read_java_archive(path, size, stream, self._budget))
         elif (extract := extract_for(path, size)) is not None:
             self._keep_text(path, self._extracted(extract, size, stream))
         elif wanted_text(path, size) and size <= min(self._limits.text_bytes, self._room_bytes):
@@ -159,7 +160,7 @@ class Captures:
         for start, stop in elf.needed_ranges(stream.peek(min(size, elf.HEAD_BYTES)), size):
             stream.skip(begin + start - stream.offset)
             parts.append((start, stream.take(stop - start)))
-        program = elf.read_program(parts, size)
+        program = elf.read_program(parts, size, self._budget)
         if program is None:
             return
         facts = program.facts

@@ -45,6 +45,7 @@ from fleet.image.elf_tables import (
 )
 from fleet.image.entries import Component, ElfFacts
 from fleet.image.go_build_info import POINTERS_BYTES, SECTION, read_go_modules
+from fleet.image.limits import Budget
 from fleet.image.rust_audit import read_crates
 
 __all__ = ["HEAD_BYTES", "MAGIC", "Program", "needed_ranges", "read_elf", "read_program"]
@@ -164,13 +165,13 @@ def _merged(ranges: Iterable[Range], size: int) -> tuple[Range, ...]:
 
 def read_elf(content: bytes) -> ElfFacts | None:
     """The facts of a whole file, or None when it is no ELF file that we understand."""
-    program = read_program(((0, content),), len(content))
+    program = read_program(((0, content),), len(content), Budget(0, 0))
     return program.facts if program else None
 
 
-def read_program(parts: Sequence[tuple[int, bytes]], size: int) -> Program | None:
+def read_program(parts: Sequence[tuple[int, bytes]], size: int, budget: Budget) -> Program | None:
     """A file of ``size`` bytes from the (offset, bytes) of its ``needed_ranges``, or None when it is no ELF file that
-    we understand. What stands elsewhere is missing."""
+    we understand. What stands elsewhere is missing, and crates are beyond the ``budget``."""
     content = Content(parts)
     shape = read_shape(content.read(0, 64))
     if shape is None:
@@ -178,7 +179,7 @@ def read_program(parts: Sequence[tuple[int, bytes]], size: int) -> Program | Non
     segments = tuple(read_segments(shape, content))
     sections = read_sections(shape, content)
     debug = debug_ranges(shape, sections, size)
-    components = read_go_modules(content, segments, sections) + read_crates(content, sections)
+    components = read_go_modules(content, segments, sections) + read_crates(content, sections, budget)
     return Program(_facts(shape, content, segments, sections, debug), debug, components)
 
 

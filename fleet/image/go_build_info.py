@@ -6,6 +6,7 @@ constants. Format: https://pkg.go.dev/debug/buildinfo, https://pkg.go.dev/runtim
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from itertools import islice
 
@@ -21,9 +22,10 @@ _POINTER_SIZE, _FLAGS = 14, 15
 _BIG_ENDIAN, _IN_PLACE = 1, 2
 _FRAME_BYTES = 16  # of random bytes around the list, so that tools can find it
 _SEARCHED_BYTES = 64 << 10
-_LONGEST_BYTES = 4 << 20
+_LONGEST_BYTES = 1 << 20
 _MOST_MODULES = 10_000
 _LONGEST_NUMBER = 10
+_MODULE = re.compile(r"^(mod|dep|=>)\t([^\t\n]*)\t([^\t\n]*)", re.MULTILINE)
 _LOCAL = ("./", "../", "/")
 
 
@@ -95,15 +97,11 @@ def _counted(content: Content, at: int) -> tuple[bytes, int]:
 def _modules(text: str) -> Iterator[Component]:
     """``mod`` and ``dep`` lines, each with the module that ``=>`` puts in its place."""
     module: Component | None = None
-    for line in text.split("\n"):
-        kind, *fields = line.split("\t")
-        if len(fields) < 2:
-            continue
-        name, version = fields[:2]
+    for kind, name, version in (match.groups() for match in _MODULE.finditer(text)):
         if kind == "=>" and module is not None:
             # A directory is no name: it is the same module in another state.
             module = Component("go", module.name if name.startswith(_LOCAL) else name, version)
-        elif kind in ("mod", "dep"):
+        elif kind != "=>":
             if module is not None:
                 yield module
             module = Component("go", name, version)

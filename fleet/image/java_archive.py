@@ -13,8 +13,9 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from fleet.image.entries import Component
+from fleet.image.limits import Budget
 from fleet.image.stream import ByteStream
-from fleet.image.zip_stream import STORED, Budget, FileSource, PieceSource, Window, ZipEntry, read_content, read_entries
+from fleet.image.zip_stream import STORED, FileSource, PieceSource, Window, ZipEntry, read_content, read_entries
 
 ARCHIVES = (".jar", ".war", ".ear", ".par", ".sar", ".nar", ".kar", ".jpi", ".hpi", ".lpkg")
 
@@ -33,9 +34,6 @@ _LONGEST_NAME_BYTES = 1024
 _LONGEST_VALUE = 255
 _MOST_POMS = 2000
 _MOST_COMPONENTS = 20_000
-# Archives within archives are compressed already: what grows more is no software.
-_EXPANSION = 8
-_FREE_BYTES = 1 << 20
 
 
 class Coordinates(NamedTuple):
@@ -46,10 +44,10 @@ class Coordinates(NamedTuple):
     version: str
 
 
-def read_java_archive(path: str, size: int, stream: ByteStream) -> tuple[Component, ...]:
+def read_java_archive(path: str, size: int, stream: ByteStream, budget: Budget) -> tuple[Component, ...]:
     """What the file of ``size`` bytes that the stream stands at is and holds: itself first, then what is shaded into
-    it, then the archives within. Empty for what is no archive."""
-    reader = _Reader(Budget(_FREE_BYTES + _EXPANSION * size))
+    it, then the archives within, as far as the ``budget`` reaches. Empty for what is no archive."""
+    reader = _Reader(budget)
     reader.read(Window(FileSource(stream, size)), path.rpartition("/")[2], _Place("", 0, whole=True))
     return tuple(reader.components[:_MOST_COMPONENTS])
 
@@ -83,7 +81,7 @@ class _Reader:
     def read(self, window: Window, file_name: str, place: _Place) -> None:
         found = _Found()
         first = len(self.components)
-        for entry in read_entries(window):
+        for entry in read_entries(window, self._budget):
             found.entries += 1
             name = entry.name
             if name.startswith(b"META-INF/"):

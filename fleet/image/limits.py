@@ -10,9 +10,10 @@ GIBIBYTE = 1 << 30
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Bounds on one layer, and on the layers of one image; what is over them raises TooLarge. Three differ: a file over
-    those for texts is skipped, a file over ``components_bytes`` is kept without what it was built from, and a path that
-    no kernel takes is skipped. Real layers reach 10 GB and a million files.
+    """Bounds on one layer, and on the layers of one image; what is over them raises TooLarge. Four differ: a file over
+    those for texts is skipped, a file over ``components_bytes`` is kept without what it was built from, what is
+    compressed within files is left alone once ``inner_bytes`` of it were inflated, and a path that no kernel takes is
+    skipped. Real layers reach 10 GB and a million files.
 
     ``expansion`` is how many bytes a stored byte may become once ``free_unpacked_bytes`` are out: gzip reaches 1032
     on zeros alone, which are no software. ``window_bytes`` is the memory that zstd may ask for: what its own tool
@@ -40,6 +41,16 @@ class Limits:
     texts_bytes: int = 64 * MEBIBYTE
     facts_bytes: int = 64 * MEBIBYTE
     components_bytes: int = 64 * MEBIBYTE
+    inner_bytes: int = 4 * GIBIBYTE
 
 
 DEFAULT_LIMITS = Limits()
+
+
+@dataclass(slots=True)
+class Budget:
+    """What may still be spent on looking into the files of one layer, whatever they claim: bytes that are inflated
+    again, and entries of archives."""
+
+    inflated_bytes: int
+    entries: int

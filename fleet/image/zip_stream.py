@@ -14,6 +14,7 @@ from typing import NamedTuple, Protocol
 
 from isal import isal_zlib
 
+from fleet.image.limits import Budget
 from fleet.image.stream import ByteStream
 
 STORED, DEFLATED = 0, 8
@@ -24,6 +25,7 @@ _LOCAL, _DESCRIPTOR = b"PK\x03\x04", b"PK\x07\x08"
 _END = (b"PK\x01\x02", b"PK\x05\x06")
 _NEXT = re.compile(rb"PK(?:\x03\x04|\x01\x02|\x05\x06)")
 _DESCRIBED = re.compile(_DESCRIPTOR)
+_HEAD_BYTES = 256  # the header with most names
 _DESCRIPTOR_BYTES, _LENGTH_AT = 16, 8
 _FOLLOWS = 8  # the flag of an entry whose length follows it
 _UNKNOWN = 0xFFFFFFFF
@@ -75,13 +77,6 @@ class PieceSource:
             size -= len(piece)
 
 
-class Budget:
-    """How many more bytes may be inflated for one file, whatever its archives claim."""
-
-    def __init__(self, size: int) -> None:
-        self.left = size
-
-
 class Window:
     """The bytes of an archive with a few of them at hand. ``offset`` counts those behind; nothing at or beyond ``end``
     is looked at, where an archive within an archive ends."""
@@ -107,22 +102,26 @@ class Window:
 
     def skip(self, size: int) -> None:
         """Go on by ``size`` bytes, or to the end."""
+        size = min(size, self.end - self.offset)
         ahead = len(self._bytes) - self._at
         if size <= ahead:
-            self._at += size
+            self._at += max(0, size)
             return
         self._source.skip(size - ahead)
         self._passed += len(self._bytes) + size - ahead
         self._bytes, self._at = b"", 0
 
     def seek(self, signature: re.Pattern[bytes]) -> bool:
-        """Go on to the next place of a signature of four bytes. False, somewhere near the end, when there is none."""
-        while (match := signature.search(self._bytes, self._at)) is None:
-            self._at = max(self._at, len(self._bytes) - 3)
-            if not self._fill():
+        """Go on to the next place of a signature of four bytes. False, near the end, when there is none."""
+        while True:
+            stop = self.end - self._passed
+            match = signature.search(self._bytes, self._at, stop)
+            if match is not None:
+                self._at = match.start()
+                return True
+            self._at = max(self._at, min(len(self._bytes), stop) - 3)
+            if stop <= len(self._bytes) or not self._fill():
                 return False
-        self._at = match.start()
-        return self._passed + match.end() <= self.end
 
     def _fill(self) -> bool:
         piece = self._source.read()
@@ -142,11 +141,11 @@ class ZipEntry(NamedTuple):
     stored_bytes: int | None
 
 
-def read_entries(window: Window) -> Iterator[ZipEntry]:
+def read_entries(window: Window, budget: Budget) -> Iterator[ZipEntry]:
     """Each entry up to the archive's directory, the window standing at its content, of which the caller may take any
-    part. What is no archive, or damaged, has the entries that can be found."""
-    while True:
-        head = window.peek(_HEADER.size)
+    part. What is no archive, or damaged, has the entries that can be found, as many as the budget allows."""
+    while budget.entries > 0:
+        head = window.peek(_HEAD_BYTES)
         if len(head) < _HEADER.size or head.startswith(_END):
             return
         if not head.startswith(_LOCAL):
@@ -155,10 +154,12 @@ def read_entries(window: Window) -> Iterator[ZipEntry]:
             if not window.seek(_NEXT):
                 return
             continue
-        flags, method, stored, name_bytes, extra_bytes = _HEADER.unpack(head)
-        name = window.peek(_HEADER.size + name_bytes)[_HEADER.size :]
-        window.skip(_HEADER.size + name_bytes + extra_bytes)
+        flags, method, stored, name_bytes, extra_bytes = _HEADER.unpack_from(head)
+        name_end = _HEADER.size + name_bytes
+        name = (head if name_end <= len(head) else window.peek(name_end))[_HEADER.size : name_end]
+        window.skip(name_end + extra_bytes)
         unknown = stored == _UNKNOWN or (flags & _FOLLOWS and not stored)
+        budget.entries -= 1
         begin = window.offset
         yield ZipEntry(name, method, None if unknown else stored)
         if not unknown:
@@ -194,7 +195,7 @@ def read_content(window: Window, entry: ZipEntry, budget: Budget) -> Iterator[by
 
 def _inflate(window: Window, stop: int, budget: Budget) -> Iterator[bytes]:
     inflater = isal_zlib.decompressobj(_WITHOUT_HEADER)
-    while not inflater.eof and budget.left > 0:
+    while not inflater.eof and budget.inflated_bytes > 0:
         compressed = window.peek(min(_STEP_BYTES, max(0, stop - window.offset)))
         try:
             piece = inflater.decompress(compressed, _PIECE_BYTES)
@@ -202,7 +203,7 @@ def _inflate(window: Window, stop: int, budget: Budget) -> Iterator[bytes]:
             return
         taken = len(compressed) - len(inflater.unconsumed_tail) - len(inflater.unused_data)
         window.skip(taken)
-        budget.left -= len(piece)
+        budget.inflated_bytes -= len(piece)
         if piece:
             yield piece
         elif not taken:

@@ -9,11 +9,21 @@ import zipfile
 from pathlib import Path
 from typing import NamedTuple
 
+from fleet.image.elf import HEAD_BYTES, Program, needed_ranges, read_program
+from fleet.image.limits import Budget
+
 GO = shutil.which("go") or shutil.which("/usr/local/go/bin/go")
 BASE = 0x400000
 LINE = ("example.com/line", "v1.0.0")
 
 _ROW = struct.Struct("<IIQQQQIIQQ")
+
+
+def read_needed(content: bytes) -> Program | None:
+    """What a file says, from the parts alone that are read of it when it stands in a layer."""
+    ranges = needed_ranges(content[:HEAD_BYTES], len(content))
+    parts = [(start, content[start:stop]) for start, stop in ranges]
+    return read_program(parts, len(content), Budget(1 << 30, 0))
 
 
 class Part(NamedTuple):

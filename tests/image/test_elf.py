@@ -9,8 +9,9 @@ import pytest
 from elftools.elf.dynamic import DynamicSegment
 from elftools.elf.elffile import ELFFile
 
-from fleet.image.elf import HEAD_BYTES, MAGIC, needed_ranges, read_elf, read_program
+from fleet.image.elf import HEAD_BYTES, MAGIC, needed_ranges, read_elf
 from fleet.image.entries import ElfFacts
+from tests.image.programs import read_needed
 
 
 def programs() -> list[Path]:
@@ -75,7 +76,7 @@ def test_the_facts_are_those_of_pyelftools_even_from_the_needed_parts_alone(path
     facts = read_elf(content)
     assert facts == by_pyelftools(path)
     ranges = needed_ranges(content[:HEAD_BYTES], len(content))
-    program = read_program([(start, content[start:stop]) for start, stop in ranges], len(content))
+    program = read_needed(content)
     assert program is not None
     assert program.facts == facts
     assert all(start < stop <= len(content) for start, stop in ranges)

@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from fleet.image.elf import read_elf, read_program
+from fleet.image.elf import read_elf
 from fleet.image.elf_sections import Section, debug_ranges
 from fleet.image.elf_tables import read_shape
 from tests.image.archives import entry, layer, member
+from tests.image.programs import read_needed
 
 SOURCE = "#include <stdio.h>\n" + "".join(
     f"struct pair{n} {{ int left; char *right; }};\n"
@@ -72,7 +73,7 @@ def test_the_share_of_the_blob_is_that_of_the_sections_alone(tmp_path):
     program = build(tmp_path, "-g3").read_bytes()
     noise = random.Random(3).randbytes(400_000)
     found = layer(member("noise", noise), member("bin/a", program), member("rest", noise), member("bin/b", program))
-    read = read_program([(0, program)], len(program))
+    read = read_needed(program)
     assert read is not None
     alone = len(zlib.compress(b"".join(program[start:stop] for start, stop in read.debug), 9))
     for path in ("bin/a", "bin/b"):

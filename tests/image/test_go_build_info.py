@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from fleet.image.elf import HEAD_BYTES, Program, needed_ranges, read_elf, read_program
+from fleet.image.elf import HEAD_BYTES, Program, needed_ranges, read_elf
 from fleet.image.elf_sections import read_sections
 from fleet.image.elf_tables import Content, read_shape
 from fleet.image.entries import Component
 from fleet.image.limits import Limits
 from tests.image.archives import archive, index, layer, member
-from tests.image.programs import GO, Part, elf_of, go_program
+from tests.image.programs import GO, Part, elf_of, go_program, read_needed
 
 MODULES = {"example.com/rope": "v1.2.3", "example.com/knots/v2": "v2.0.1", "example.com/sail": "v0.0.9"}
 FRAME = bytes(range(16))
@@ -34,9 +34,7 @@ COMPONENTS = (
 
 
 def read(content: bytes) -> Program:
-    """From the needed parts alone, as it is read from a layer."""
-    ranges = needed_ranges(content[:HEAD_BYTES], len(content))
-    program = read_program([(start, content[start:stop]) for start, stop in ranges], len(content))
+    program = read_needed(content)
     assert program is not None
     return program
 
@@ -128,8 +126,7 @@ def test_damage_anywhere_is_no_reason_to_fail(seed):
         content[chance.choice(places)] = chance.randrange(256)
     cut = bytes(content[: chance.randrange(64, len(content))])
     for damaged in (bytes(content), cut):
-        ranges = needed_ranges(damaged[:HEAD_BYTES], len(damaged))
-        program = read_program([(start, damaged[start:stop]) for start, stop in ranges], len(damaged))
+        program = read_needed(damaged)
         assert program is None or len(program.components) < 10
 
 

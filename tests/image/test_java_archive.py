@@ -9,9 +9,9 @@ import pytest
 
 from fleet.image.entries import Component
 from fleet.image.java_archive import read_java_archive
+from fleet.image.limits import Budget, Limits
 from fleet.image.stream import ByteStream
-from fleet.image.zip_stream import Budget
-from tests.image.archives import layer, member
+from tests.image.archives import archive, index, layer, member
 from tests.image.test_zip_stream import zipped
 
 CLASSES = {f"org/demo/C{number}.class": random.Random(number).randbytes(600) for number in range(20)}
@@ -29,7 +29,7 @@ def manifest(**fields: str) -> dict[str, bytes]:
 
 
 def read(path: str, content: bytes) -> tuple[Component, ...]:
-    return read_java_archive(path, len(content), ByteStream(iter([content, b"next file"])))
+    return read_java_archive(path, len(content), ByteStream(iter([content, b"next file"])), Budget(1 << 30, 100_000))
 
 
 def named(path: str, *parts: dict[str, bytes]) -> list[tuple[str, str]]:
@@ -134,20 +134,25 @@ def test_archives_are_read_to_a_depth_and_no_further():
     assert [each.location.count("in.jar") for each in found] == [0, 1, 2, 3, 4]
 
 
-def test_archives_within_that_inflate_without_end_cost_no_more_than_their_file_allows(monkeypatch):
-    spent = []
+def test_archives_that_inflate_without_end_cost_a_layer_no_more_than_it_may():
+    bomb = zipped({f"{n}-1.jar": bytes(3_000_000) for n in range(5)})
+    later = zipped({"within-2.jar": zipped(CLASSES)})
+    tar = archive(member("a-1.jar", bomb), member("b-1.jar", later), member("etc/passwd", b"root"))
+    bounded = index(tar, limits=Limits(inner_bytes=1_000_000))
+    assert bounded.components == {
+        "a-1.jar": (Component("maven", "a", "1"),),
+        "b-1.jar": (Component("maven", "b", "1"),),
+    }
+    assert bounded.texts == {"etc/passwd": b"root"}
+    assert len(index(tar).components["b-1.jar"]) == 2
 
-    class Watched(Budget):
-        def __setattr__(self, name: str, value: int) -> None:
-            spent.append(value)
-            super().__setattr__(name, value)
 
-    monkeypatch.setattr("fleet.image.java_archive.Budget", Watched)
-    bomb = zipped({f"{n}.jar": bytes(30_000_000) for n in range(5)})
-    outer = zipped({"bomb.jar": bomb, "later-1.0.jar": zipped(CLASSES)})
-    found = read("a.jar", outer)
-    assert found[0].name == "a"
-    assert spent[0] - spent[-1] <= (1 << 20) + 8 * len(outer) + (64 << 10)
+def test_entries_of_all_archives_of_a_layer_are_bounded_together():
+    many = zipped({f"C{n}.class": b"" for n in range(500)})
+    last = zipped({**{f"C{n}.class": b"" for n in range(500)}, "lib/within-1.jar": zipped(CLASSES)})
+    tar = archive(member("a-1.jar", many), member("b-1.jar", last))
+    assert len(index(tar, limits=Limits(entries=1100)).components["b-1.jar"]) == 2
+    assert len(index(tar, limits=Limits(entries=900)).components["b-1.jar"]) == 1
 
 
 def test_names_and_values_are_bounded():
@@ -156,6 +161,17 @@ def test_names_and_values_are_bounded():
     )
     assert all(len(each.name) <= 60_000 and len(each.location) <= 1024 for each in read("a.jar", long))
     assert len(read("a.jar", long)[0].name) <= 255
+
+
+@pytest.mark.parametrize("claimed", [1 << 31, 0xFFFFFFFF, 0])
+def test_what_a_damaged_archive_claims_ends_where_it_ends(claimed):
+    """The first entry within says that it is longer than the archive that holds it, or that its length follows."""
+    inner = bytearray(zipped(CLASSES))
+    inner[6] |= 8
+    inner[18:22] = claimed.to_bytes(4, "little")
+    outer = zipped({"bad-1.jar": bytes(inner), "good-2.jar": zipped({**CLASSES, **GUAVA})}, method=zipfile.ZIP_STORED)
+    found = [each.name for each in read("app.jar", outer)]
+    assert found == ["app", "bad", "good", "com.google.guava:guava"]
 
 
 @pytest.mark.parametrize("seed", range(60))
@@ -169,5 +185,5 @@ def test_damage_is_no_reason_to_fail(seed):
     damaged = bytes(content[: chance.randrange(len(content))])
     for garbage in (damaged, chance.randbytes(3000), b"PK\x03\x04" + chance.randbytes(3000)):
         stream = ByteStream(iter([garbage, b"next"]))
-        assert len(read_java_archive("a.jar", len(garbage), stream)) < 20
+        assert len(read_java_archive("a.jar", len(garbage), stream, Budget(1 << 20, 1000))) < 20
         assert stream.offset <= len(garbage)

@@ -10,10 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from fleet.image.elf import HEAD_BYTES, Program, needed_ranges, read_program
+from fleet.image.elf import Program
 from fleet.image.entries import Component
-from tests.image.archives import layer, member
-from tests.image.programs import Part, elf_of
+from fleet.image.limits import Limits
+from tests.image.archives import archive, index, layer, member
+from tests.image.programs import Part, elf_of, read_needed
 
 CRATES = [
     {"name": "adler", "version": "0.2.3", "source": "registry"},
@@ -30,9 +31,7 @@ AUDIT = zlib.compress(json.dumps({"packages": CRATES}).encode())
 
 
 def read(content: bytes) -> Program:
-    """From the needed parts alone, as it is read from a layer."""
-    ranges = needed_ranges(content[:HEAD_BYTES], len(content))
-    program = read_program([(start, content[start:stop]) for start, stop in ranges], len(content))
+    program = read_needed(content)
     assert program is not None
     return program
 
@@ -93,6 +92,11 @@ def test_notes_that_inflate_without_end_are_left_alone():
     assert read(holding(zlib.compress(f'{{"packages": [{packages}]}}'.encode()))).components == ()
 
 
+def test_notes_of_all_programs_of_a_layer_are_bounded_together():
+    tar = archive(*(member(f"bin/{number}", holding(AUDIT)) for number in range(5)))
+    assert list(index(tar, limits=Limits(inner_bytes=700)).components) == ["bin/0", "bin/1"]
+
+
 def test_the_number_of_crates_is_bounded():
     crates = [{"name": f"crate-{number}", "version": "1"} for number in range(20_000)]
     assert len(read(holding(zlib.compress(json.dumps({"packages": crates}).encode()))).components) == 10_000
@@ -105,6 +109,5 @@ def test_damage_anywhere_is_no_reason_to_fail(seed):
     places = [at for at, byte in enumerate(content) if byte]
     for _ in range(chance.choice([1, 5, 50])):
         content[chance.choice(places)] = chance.randrange(256)
-    ranges = needed_ranges(bytes(content[:HEAD_BYTES]), len(content))
-    program = read_program([(start, bytes(content[start:stop])) for start, stop in ranges], len(content))
+    program = read_needed(bytes(content))
     assert program is None or len(program.components) <= 3

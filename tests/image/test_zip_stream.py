@@ -12,8 +12,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from fleet.image.limits import Budget
 from fleet.image.stream import ByteStream
-from fleet.image.zip_stream import Budget, FileSource, PieceSource, Window, read_content, read_entries
+from fleet.image.zip_stream import FileSource, PieceSource, Window, read_content, read_entries
 from tests.image.archives import in_chunks
 
 NOISE = random.Random(5).randbytes(150_000)
@@ -56,8 +57,8 @@ def window_of(content: bytes, chunk_bytes: int = 100_000) -> Window:
 
 
 def entries_of(window: Window, skipped: tuple[str, ...] = (), budget: int = 1 << 30) -> Iterator[tuple[str, bytes]]:
-    left = Budget(budget)
-    for entry in read_entries(window):
+    left = Budget(budget, 10_000)
+    for entry in read_entries(window, left):
         name = entry.name.decode(errors="replace")
         yield name, b"" if name in skipped else b"".join(read_content(window, entry, left))
 
@@ -121,13 +122,14 @@ def test_a_budget_ends_what_inflates_without_end():
 def test_nothing_beyond_the_end_of_the_file_is_read():
     archive = zipped(CONTENTS)
     stream = ByteStream(iter([archive[:5000], archive[5000:], b"next file"]))
-    for _ in read_entries(Window(FileSource(stream, 3000))):
+    for _ in read_entries(Window(FileSource(stream, 3000)), Budget(0, 99)):
         pass
     assert stream.offset <= 3000
     lying = bytearray(archive)
     lying[18:22] = (1 << 31).to_bytes(4, "little")
     stream = ByteStream(iter([bytes(lying), b"next file"]))
-    assert [entry.name for entry in read_entries(Window(FileSource(stream, len(lying))))] == [b"META-INF/MANIFEST.MF"]
+    names = [entry.name for entry in read_entries(Window(FileSource(stream, len(lying))), Budget(0, 99))]
+    assert names == [b"META-INF/MANIFEST.MF"]
     assert stream.offset == len(lying)
 
 
