@@ -55,6 +55,7 @@ HEAD_BYTES = 4096
 _KEPT_BYTES = 48 << 20
 _STRINGS_BYTES = 20 << 20
 _TABLE_BYTES = 1 << 20
+_SYMBOLS_BYTES = 4 << 20
 _WHOLE_BYTES = 32 << 10
 
 _MACHINES: Mapping[int, str] = {
@@ -122,11 +123,11 @@ def _strings(segments: Iterable[Segment]) -> Iterator[Range]:
 
 def _unloaded(shape: Shape, segments: Iterable[Segment]) -> Iterator[Range]:
     """Both ends of what stands between the last segment and the table of sections: what compilers note, then
-    debugging and symbols, which may be large."""
+    debugging and symbols, which may be large. LLVM's linker has the notes between these two."""
     start = max((segment.offset + segment.size for segment in segments if segment.type == LOAD), default=0)
     if start < shape.sections_at:
         yield start, min(shape.sections_at, start + _TABLE_BYTES)
-        yield max(start, shape.sections_at - _TABLE_BYTES), shape.sections_at
+        yield max(start, shape.sections_at - _SYMBOLS_BYTES), shape.sections_at
 
 
 def _of_early_sections(shape: Shape, segments: Iterable[Segment], sections: Sequence[Section]) -> Iterator[Range]:

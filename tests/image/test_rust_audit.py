@@ -64,6 +64,12 @@ def test_crates_are_read_from_where_the_linker_puts_them(tmp_path):
     assert found.elf["usr/bin/ship"].debug_bytes > 50_000
 
 
+def test_crates_are_read_from_between_much_debugging_and_many_symbols():
+    parts = [Part(".text", bytes(100), 6), Part(".debug_info", bytes(9_000_000)), Part(".dep-v0", AUDIT)]
+    content = elf_of(*parts, Part(".strtab", bytes(3_000_000)), tables_first=False)
+    assert read(content).components == COMPONENTS
+
+
 @pytest.mark.parametrize(
     "section",
     [
