@@ -1,8 +1,8 @@
 """Images made of dictionaries, one a layer, for rules to look at.
 
 A number is a file of that size, ``"-> x"`` a symlink, ``"=> x"`` a hard link, ``"#!..."`` a script, ``None`` a
-whiteout, a pair a file of that size and fingerprint, and ``ElfFacts`` a program of 1,000 bytes, or a million where
-it has debug sections. The compressed share is a third, so that the two kinds of size
+whiteout, a pair a file of that size and fingerprint, bytes a file whose text is kept, and ``ElfFacts`` a program of
+1,000 bytes, or a million where it has debug sections. The compressed share is a third, so that the two kinds of size
 cannot be confused.
 """
 
@@ -14,7 +14,7 @@ from fleet.image.filetree import apply_layers
 from fleet.image.loading import LoadedImage
 from fleet.oci.manifest import Descriptor, HistoryEntry, ImageConfig, Manifest, Platform
 
-Content = int | str | ElfFacts | tuple[int, int] | None
+Content = int | str | bytes | ElfFacts | tuple[int, int] | None
 STATIC_ELF = ElfFacts("x86_64", static=True)
 
 
@@ -24,6 +24,8 @@ def _entry(path: str, content: Content) -> Entry:
             return Entry(path, "whiteout", 0, 0, 0)
         case int():
             return Entry(path, "file", content, content // 3, 0o644)
+        case bytes():
+            return Entry(path, "file", len(content), len(content) // 3, 0o644)
         case (size_bytes, fingerprint):
             return Entry(path, "file", size_bytes, size_bytes // 3, 0o644, fingerprint=fingerprint)
         case ElfFacts():
@@ -47,6 +49,7 @@ def make_layer(position: int, files: Mapping[str, Content]) -> LayerIndex:
         compressed_bytes=sum(entry.compressed_bytes for entry in entries) + 100,
         unpacked_bytes=sum(entry.size_bytes for entry in entries),
         entries=entries,
+        texts={path: content for path, content in files.items() if isinstance(content, bytes)},
         elf={path: content for path, content in files.items() if isinstance(content, ElfFacts)},
         shebangs={p: content for p, content in files.items() if isinstance(content, str) and content[:2] == "#!"},
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from fleet.image.entries import ElfFacts
@@ -89,11 +91,25 @@ class TestOriginalSources:
             (("node", "src/a.ts"), ()),
             (("bun", "run", "src/a.ts"), ()),
             (("node", "dist/a.js"), ("NODE_OPTIONS=--import=tsx",)),
+            (("node", "-r", "ts-node/register", "dist/a.js"), ()),
+            (("npm", "start"), ()),
         ],
     )
     def test_everything_stays_where_typescript_is_run(self, cmd: tuple[str, ...], env: tuple[str, ...]) -> None:
         files: dict[str, Content] = {"app/dist/a.js": 1, "app/src/a.ts": 9, "app/node_modules/x/index.d.ts": 9}
         assert claimed(make_image(files, cmd=cmd, env=env), "original-sources") == set()
+
+    def test_everything_stays_where_the_compiler_is_there_for_more_than_development(self) -> None:
+        image = make_image({"app/dist/a.js": 1, "app/src/a.ts": 9}, cmd=("node", "dist/a.js"))
+        compiler = Package("npm", "typescript", "5", 0, 0)
+        assert claimed(image, "original-sources", [compiler]) == set()
+        assert claimed(image, "original-sources", [replace(compiler, development=True)]) == {"app/src/a.ts"}
+
+    @pytest.mark.parametrize(("start", "gone"), [("node dist/a.js", {"app/src/a.ts"}), ("tsx src/a.ts", set())])
+    def test_a_script_of_the_package_tells_what_runs(self, start: str, gone: set[str]) -> None:
+        manifest = b'{"scripts": {"start": "%s"}}' % start.encode()
+        files: dict[str, Content] = {"app/dist/a.js": 1, "app/src/a.ts": 9, "app/package.json": manifest}
+        assert claimed(make_image(files, cmd=("npm", "start"), working_dir="/app"), "original-sources") == gone
 
 
 class TestLargeMedia:

@@ -15,22 +15,26 @@ SITE = "usr/local/lib/python3.11/site-packages"
 NODE = ElfFacts("x86_64")
 
 
-def wheel(name: str, *depends: str) -> Package:
-    return Package("pypi", name, "1", 0, 0, (f"{SITE}/{name}/__init__.py",), depends)
+def wheel(name: str, *depends: str, asked_for: bool = False) -> Package:
+    """As pip installs it: REQUESTED is there where somebody asked for it by name."""
+    info = f"{SITE}/{name}-1.dist-info"
+    noted = (f"{info}/REQUESTED",) if asked_for else ()
+    return Package("pypi", name, "1", 0, 0, (f"{SITE}/{name}/__init__.py", f"{info}/METADATA", *noted), depends)
 
 
 def wheels(*packages: Package, **more: Content) -> dict[str, Content]:
     return {path: 100 for package in packages for path in package.paths} | more
 
 
-class TestDevelopmentPackages:
-    PYTEST, PLUGGY, DJANGO = wheel("pytest", "pluggy", "packaging"), wheel("pluggy"), wheel("django")
-    PACKAGING = wheel("packaging")
+class TestPythonTools:
+    PYTEST, PLUGGY = wheel("pytest", "pluggy", "packaging", asked_for=True), wheel("pluggy")
+    PACKAGING, DJANGO = wheel("packaging"), wheel("django", asked_for=True)
     PACKAGES = (PYTEST, PLUGGY, DJANGO, PACKAGING)
 
-    def claimed(self, *packages: Package, cmd: tuple[str, ...] = ("python", "app.py")) -> set[str]:
-        image = make_image(wheels(*packages), cmd=cmd)
-        return {path.split("/")[-2] for path in claimed(image, "development-packages", packages)}
+    def claimed(self, *packages: Package, cmd: tuple[str, ...] = ("python", "app.py"), **files: Content) -> set[str]:
+        image = make_image(wheels(*packages) | files, cmd=cmd)
+        found = claimed(image, "development-packages", packages)
+        return {path.split("/")[-2] for path in found if path.endswith("__init__.py")}
 
     def test_a_test_runner_goes_with_what_only_it_requires(self) -> None:
         assert self.claimed(*self.PACKAGES) == {"pytest", "pluggy", "packaging"}
@@ -39,27 +43,93 @@ class TestDevelopmentPackages:
         gunicorn = wheel("gunicorn", "packaging")
         assert self.claimed(*self.PACKAGES, gunicorn) == {"pytest", "pluggy"}
 
+    def test_what_somebody_asked_for_stays(self) -> None:
+        packages = (self.PYTEST, self.PLUGGY, self.DJANGO, wheel("packaging", asked_for=True))
+        assert self.claimed(*packages) == {"pytest", "pluggy"}
+
+    def test_what_an_extra_of_the_application_needs_stays(self) -> None:
+        django = wheel("django", asked_for=True)
+        metadata = b"Name: django\nRequires-Dist: packaging >=20; extra == 'all'\n"
+        image = make_image(wheels(*self.PACKAGES) | {f"{SITE}/django-1.dist-info/METADATA": metadata})
+        packages = (self.PYTEST, self.PLUGGY, django, self.PACKAGING)
+        assert not {path for path in claimed(image, "development-packages", packages) if "packaging" in path}
+
+    def test_what_they_require_stays_where_no_installer_noted_who_asked_for_what(self) -> None:
+        packages = (wheel("pytest", "pluggy"), self.PLUGGY, wheel("django"))
+        assert self.claimed(*packages) == {"pytest"}
+
     def test_a_tool_that_another_package_requires_stays(self) -> None:
         plugin = wheel("our-checks", "pytest")
         assert self.claimed(*self.PACKAGES, plugin) == set()
 
-    def test_a_tool_that_the_command_runs_stays(self) -> None:
-        assert self.claimed(*self.PACKAGES, cmd=("python", "-m", "pytest")) == set()
+    @pytest.mark.parametrize("cmd", [("python", "-m", "pytest"), ("python", "-m", "pytest.__main__"), ("pytest",)])
+    def test_a_tool_that_the_command_runs_stays(self, cmd: tuple[str, ...]) -> None:
+        assert self.claimed(*self.PACKAGES, cmd=cmd) == set()
+
+    def test_tools_stay_in_an_image_of_tools(self) -> None:
+        assert self.claimed(self.PYTEST, self.PLUGGY, wheel("pip"), cmd=("/check.sh",)) == set()
 
     def test_spellings_of_a_name_are_one(self) -> None:
         assert self.claimed(wheel("pytest_cov"), wheel("Django")) == {"pytest_cov"}
 
-    def test_what_a_database_marks_as_development_goes(self) -> None:
-        jest = Package("npm", "jest", "1", 0, 0, ("app/node_modules/jest/index.js",), development=True)
-        express = Package("npm", "express", "1", 0, 0, ("app/node_modules/express/index.js",))
-        image = make_image({"app/node_modules/jest/index.js": 9, "app/node_modules/express/index.js": 9})
-        assert claimed(image, "development-packages", [jest, express]) == {"app/node_modules/jest/index.js"}
+    @pytest.mark.parametrize("name", ["jupyter", "selenium", "faker", "django-stubs-ext", "pytesseract"])
+    def test_what_services_run_is_no_tool(self, name: str) -> None:
+        assert self.claimed(wheel(name), self.DJANGO) == set()
 
-    def test_a_marked_one_that_the_command_runs_stays(self) -> None:
-        path = "app/node_modules/nodemon/bin.js"
-        nodemon = Package("npm", "nodemon", "1", 0, 0, (path,), development=True)
-        image = make_image({path: 9}, cmd=("node", f"/{path}"))
-        assert claimed(image, "development-packages", [nodemon]) == set()
+
+class TestMarkedAsDevelopment:
+    FILES: dict[str, Content] = {
+        "app/node_modules/jest/index.js": 9,
+        "app/node_modules/express/index.js": 9,
+        "app/node_modules/nodemon/bin/nodemon.js": 9,
+        "app/node_modules/.bin/nodemon": "-> ../nodemon/bin/nodemon.js",
+    }
+    PACKAGES = (
+        Package("npm", "jest", "1", 0, 0, ("app/node_modules/jest/index.js",), development=True),
+        Package("npm", "nodemon", "1", 0, 0, ("app/node_modules/nodemon/bin/nodemon.js",), development=True),
+        Package("npm", "express", "1", 0, 0, ("app/node_modules/express/index.js",)),
+    )
+    ALL = {"app/node_modules/jest/index.js", "app/node_modules/nodemon/bin/nodemon.js"}
+
+    def claimed(self, *cmd: str, manifest: bytes | None = None, env: tuple[str, ...] = ()) -> set[str]:
+        files = self.FILES | ({"app/package.json": manifest} if manifest is not None else {})
+        image = make_image(files, cmd=cmd, working_dir="/app", env=env)
+        return claimed(image, "development-packages", self.PACKAGES)
+
+    def test_goes(self) -> None:
+        assert self.claimed("node", "server.js") == self.ALL
+
+    @pytest.mark.parametrize(
+        "cmd",
+        [
+            ("node", "/app/node_modules/nodemon/bin/nodemon.js"),
+            ("npx", "nodemon"),
+            ("node", "-r", "jest/register", "x.js"),
+            ("node", "--import=jest", "x.js"),
+        ],
+    )
+    def test_stays_as_a_whole_where_the_command_runs_a_part_of_it(self, cmd: tuple[str, ...]) -> None:
+        assert self.claimed(*cmd) == set()
+
+    def test_stays_where_node_is_told_to_load_it(self) -> None:
+        assert self.claimed("node", "x.js", env=("NODE_OPTIONS=--max-old-space-size=200 --require jest/x",)) == set()
+
+    def test_stays_where_a_script_of_the_package_runs_it(self) -> None:
+        manifest = b'{"scripts": {"start": "npm run serve", "serve": "NODE_ENV=x nodemon server.js", "test": "jest"}}'
+        assert self.claimed("npm", "start", manifest=manifest) == set()
+        assert self.claimed("yarn", "run", "start", manifest=manifest) == set()
+
+    def test_goes_where_only_other_scripts_run_it(self) -> None:
+        manifest = b'{"scripts": {"start": "node server.js", "test": "jest", "dev": "nodemon server.js"}}'
+        assert self.claimed("npm", "start", manifest=manifest) == self.ALL
+        assert self.claimed("npm", "run", "dev", manifest=manifest) == set()
+
+    def test_stays_where_nobody_can_read_the_script(self) -> None:
+        assert self.claimed("npm", "start") == set()
+
+    def test_scripts_that_call_each_other_end(self) -> None:
+        manifest = b'{"scripts": {"start": "npm run a", "a": "npm run b", "b": "npm run a"}}'
+        assert self.claimed("npm", "start", manifest=manifest) == self.ALL
 
 
 class TestPackageTests:

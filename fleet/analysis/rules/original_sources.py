@@ -10,6 +10,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from fleet.analysis.command import command_words
+from fleet.analysis.package_scripts import script_words
 from fleet.analysis.rules.rule import Claim, Rule, Survey
 
 _DECLARATION = re.compile(r".*\.d\.[cm]?ts", re.DOTALL)
@@ -19,6 +21,7 @@ _RUNNERS = frozenset(
     {"ts-node", "ts-node-dev", "tsx", "deno", "bun", "bunx", "vite-node", "esbuild-register", "swc-node", "nodemon"}
     | {"--experimental-strip-types", "--experimental-transform-types", "tsc", "next", "vite", "ng", "nuxt"}
 )
+_COMPILERS = frozenset({"typescript", "ts-node", "tsx"})
 _RESULTS = ("dist", "build", "lib", "out")
 _JAVASCRIPT = {".ts": (".js",), ".tsx": (".js", ".jsx"), ".mts": (".mjs",), ".cts": (".cjs",)}
 
@@ -41,11 +44,17 @@ def _claims(survey: Survey) -> Iterator[Claim]:
 
 
 def _compiles(survey: Survey) -> bool:
-    """Whether something may read TypeScript at run time: the command, or a Node that the command points at it."""
-    if not _RUNNERS.isdisjoint(survey.words) or any(word.endswith(_TYPESCRIPT) for word in survey.words):
+    """Whether something may read TypeScript at run time: what the command or its scripts run, a Node that is pointed at
+    it, or a compiler that was installed for more than development."""
+    scripts = script_words(survey.tree, survey.config)
+    if scripts is None:
         return True
-    options = survey.config.variable("NODE_OPTIONS") or ""
-    return any(runner in options for runner in _RUNNERS)
+    options = (survey.config.variable("NODE_OPTIONS") or "")[:1000]
+    words = [part for word in (*command_words(survey.config), *scripts, options) for part in re.split(r"[=\s]", word)]
+    if any(word.endswith(_TYPESCRIPT) or word.partition("/")[0] in _RUNNERS for word in words):
+        return True
+    installed = (package for package in survey.packages if package.ecosystem == "npm" and not package.development)
+    return not _RUNNERS.isdisjoint(survey.words) or any(package.name in _COMPILERS for package in installed)
 
 
 def _has_result(survey: Survey, path: str) -> bool:

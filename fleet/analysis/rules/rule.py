@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from fleet.analysis.command import command_words, named_files
+from fleet.analysis.package_scripts import script_programs, script_words
 from fleet.image.entries import Entry
 from fleet.image.filetree import FileTree, Node
 from fleet.image.packages.package import Package
@@ -54,9 +55,10 @@ class Claim(NamedTuple):
 @dataclass(frozen=True, slots=True)
 class Survey:
     """An image as rules see it. ``directories`` holds what is no directory itself by the directory it lies in,
-    ``totals`` how many such paths there are anywhere below a directory. ``words`` are the base names of the command's
-    words, ``in_use`` the real paths that they name. ``taken`` are the versions that rules before this one claimed, as
-    (layer, id of the entry): for a rule that must know which copy stays."""
+    ``totals`` how many such paths there are anywhere below a directory. ``words`` are the base names of the words of
+    the command, and of the scripts of package.json that it starts; ``in_use`` the real paths that they name. ``taken``
+    are the versions that rules before this one claimed, as (layer, id of the entry): for a rule that must know which
+    copy stays."""
 
     tree: FileTree
     config: ImageConfig
@@ -83,9 +85,11 @@ def survey(tree: FileTree, config: ImageConfig, packages: tuple[Package, ...]) -
     for path, node in tree.nodes.items():
         if node.entry.kind != "directory":
             directories.setdefault(path.rpartition("/")[0], []).append(node)
-    words = frozenset(posixpath.basename(word) for word in command_words(config))
+    scripts = script_words(tree, config) or ()
+    words = frozenset(posixpath.basename(word) for word in (*command_words(config), *scripts))
+    in_use = named_files(tree, config) | script_programs(tree, config)
     totals = count_below({directory: len(nodes) for directory, nodes in directories.items()})
-    return Survey(tree, config, packages, directories, totals, words, named_files(tree, config))
+    return Survey(tree, config, packages, directories, totals, words, in_use)
 
 
 def count_below(counts: Mapping[str, int]) -> Counter[str]:
