@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from operator import itemgetter
 from typing import TypedDict
@@ -30,10 +30,12 @@ class LayerRow:
     entries: int | None
     step: str
     base: bool
+    services: int
 
 
-def layer_rows(image: Image, analysis: Analysis | None) -> list[LayerRow]:
-    """The layers of an image from the base up. One query, which leaves their large indexes alone."""
+def layer_rows(image: Image, analysis: Analysis | None, uses: Mapping[int, int]) -> list[LayerRow]:
+    """The layers of an image from the base up. One query, which leaves their large indexes alone. ``uses`` says how
+    many services use a layer, by its key, where it is more than one."""
     found = ImageLayer.objects.filter(image=image).select_related("layer").defer("layer__index")
     layers = [(each.position, each.layer) for each in found]
     largest = max((layer.compressed_bytes for _, layer in layers), default=0) or 1
@@ -50,6 +52,7 @@ def layer_rows(image: Image, analysis: Analysis | None) -> list[LayerRow]:
             entries=layer.entries,
             step=steps[at],
             base=position < base_layers,
+            services=uses.get(layer.pk, 1),
         )
         for at, (position, layer) in enumerate(layers)
     ]

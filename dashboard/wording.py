@@ -19,6 +19,11 @@ def megabytes(size_bytes: int) -> str:
     return f"{sign}{_significant(size / unit)}{NO_BREAK_SPACE}{name}"
 
 
+def signed(size_bytes: int) -> str:
+    """A difference: ``+84 MB``, ``−2 MB``, ``0 B``."""
+    return f"+{megabytes(size_bytes)}" if size_bytes > 0 else megabytes(size_bytes)
+
+
 def _significant(value: float) -> str:
     decimals = 0 if value >= 99.95 else 1 if value >= 9.995 else 2
     text = f"{value:.{decimals}f}"
@@ -73,3 +78,11 @@ def left(seconds: float) -> str:
 def rate(bytes_per_second: float) -> str:
     """``12.3 MB/s``."""
     return f"{megabytes(round(bytes_per_second))}/s"
+
+
+# ``Analysis.base_source`` → how it is known which layers came with the base.
+BASE_KNOWN = {
+    "attested": "as its builder attested",
+    "known": "known by its layers",
+    "history": "estimated from the history",
+}

@@ -141,8 +141,8 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": TEND_SECONDS,
         "options": {"expire_seconds": TEND_SECONDS},  # without a worker they would only pile up
     },
-    "Drop layer indexes that no image needs": {
-        "task": "fleet.tasks.prune",
+    "Drop layer indexes that no image needs, and weigh what services share": {
+        "task": "fleet.tasks.keep_house",
         "schedule": timedelta(days=1),
         "options": {"expire_seconds": 3600},
     },
@@ -159,7 +159,7 @@ CELERY_TASK_ROUTES = {
     "fleet.tasks.tend": {"queue": "discovery"},
     "fleet.tasks.read_pushed": {"queue": "discovery"},
     "fleet.tasks.reconsider": {"queue": "index"},
-    "fleet.tasks.prune": {"queue": "index"},
+    "fleet.tasks.keep_house": {"queue": "index"},
 }
 
 AUTH_PASSWORD_VALIDATORS = [

@@ -5,7 +5,7 @@
     scan_lane       read services of a lane for some seconds, then queue again; the last one closes the scan
     read_pushed     start a scan of each repository that push events named
     tend            beat's entry every few seconds: go on with what rests or was lost
-    prune           beat's entry once a day: drop the layer indexes that no kept image needs
+    keep_house      beat's entry once a day: drop the layer indexes that no kept image needs, weigh what services share
     reconsider      judge a service's newest image again from what is stored
 
 Each kind has its queue, so that workers can be told which to take (``celery -A fleet worker -Q scan``); a worker that
@@ -150,10 +150,12 @@ def tend() -> None:
         read_pushed.delay(registry_id)
 
 
-@shared_task
-def prune() -> None:
+@shared_task(**PATIENT)
+def keep_house() -> None:
     pruned = snapshots.prune_indexes(settings.INDEXED_IMAGES)
     log.info("Dropped %s layer indexes of %s bytes that no kept image needs", pruned.layers, pruned.index_bytes)
+    for registry in Registry.objects.filter(enabled=True):
+        snapshots.weigh_sharing(registry)
 
 
 @shared_task

@@ -109,7 +109,7 @@ def test_sizes_stay_and_a_dropped_layer_is_read_again_when_it_is_needed(
 
 def test_beat_has_it_done_by_a_worker(registry: Registry, settings: pytest.FixtureRequest) -> None:
     settings.INDEXED_IMAGES = 1  # type: ignore[attr-defined]
-    tasks.prune()
+    tasks.keep_house()
     assert indexed() == layers_of("1.2")
 
 

@@ -13,7 +13,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from dashboard import charts, progress, wording
-from fleet.models import Scan, Service
+from fleet.models import Analysis, Scan, Service
 
 register = template.Library()
 
@@ -45,6 +45,12 @@ def runtime(name: str) -> str:
 
 
 @register.filter
+def base_known(analysis: Analysis) -> str:
+    """How it is known what came with the base."""
+    return wording.BASE_KNOWN.get(analysis.base_source, "")
+
+
+@register.filter
 def size_text(size_bytes: int | None) -> str:
     """The size as plain text, for attributes and sentences."""
     return "unknown" if size_bytes is None else wording.megabytes(size_bytes)
@@ -57,9 +63,10 @@ def growth(delta_bytes: int | None) -> SafeString | str:
         return ""
     if delta_bytes == 0:
         return format_html('<span class="bytes text-secondary">{}</span>', "no change")
-    sign, name = ("+", "grown") if delta_bytes > 0 else ("", "shrunk")
-    text = f"{sign}{wording.megabytes(delta_bytes)}"
-    return format_html('<span class="bytes {}" title="{} bytes">{}</span>', name, f"{delta_bytes:+,}", text)
+    name = "grown" if delta_bytes > 0 else "shrunk"
+    return format_html(
+        '<span class="bytes {}" title="{} bytes">{}</span>', name, f"{delta_bytes:+,}", wording.signed(delta_bytes)
+    )
 
 
 @register.filter

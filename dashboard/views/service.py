@@ -13,7 +13,9 @@ from dashboard import charts
 from dashboard.composition import layer_rows, package_summary
 from dashboard.highlight import dockerfile_spans
 from dashboard.observations import remarkable
+from dashboard.releases import largest_jump, releases
 from dashboard.scan_now import may_scan, scan_now
+from dashboard.sharing import sharing
 from dashboard.unread import registry_columns
 from dashboard.waste import waste_list
 from fleet.models import Registry, ScanError, Service, Suggestion
@@ -28,20 +30,23 @@ def service(request: HttpRequest, pk: int) -> HttpResponse:
     shown = get_object_or_404(related.defer(*registry_columns(), "snapshot__image__manifest"), pk=pk)
     image = shown.snapshot.image if shown.snapshot else None
     analysis = getattr(image, "analysis", None)
-    releases = charts.releases(shown)
+    shown_releases = releases(shown)
     policies = charts.policies_for(shown)
+    shared = sharing(shown)
     context = {
         "service": shown,
         "image": image,
         "analysis": analysis,
-        "releases": releases[::-1],
-        "trend": charts.trend(releases, policies),
+        "releases": shown_releases[::-1],
+        "trend": charts.trend(shown_releases, policies),
+        "jump": largest_jump(shown_releases),
         "policies": policies,
         "violations": list(shown.violations.select_related("policy")),
         **_offers(shown),
         "waste": waste_list(analysis.findings.all()[:FINDINGS_READ]) if analysis else None,
         "observations": remarkable(analysis.observations, timezone.localdate()) if analysis else [],
-        "layers": layer_rows(image, analysis) if image else [],
+        "layers": layer_rows(image, analysis, shared.uses) if image else [],
+        "sharing": shared,
         "packages": package_summary(analysis.packages) if analysis else None,
         # They keep no compressed layers, or not always: what a push would make of them is estimated.
         "compressed_estimated": shown.registry.kind in (Registry.Kind.ENGINE, Registry.Kind.ARCHIVE),

@@ -24,7 +24,7 @@ from fleet.schedule import remove_schedule, sync_schedule
 SAID_BY_REGISTRY = ("limit_requests", "limit_remaining", "limit_window_seconds", "limit_seen_at", "resting_until")
 
 SHARED = ("crontab", "interval")
-HOUSEKEEPING = ("fleet.tasks.tend",)
+HOUSEKEEPING = ("fleet.tasks.tend", "fleet.tasks.keep_house")
 
 
 @admin.register(Registry)

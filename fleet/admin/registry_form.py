@@ -80,7 +80,7 @@ FIELDSETS: Any = (
             "classes": ("collapse",),
         },
     ),
-    ("Suggestions", {"fields": ("base_mirrors",), "classes": ("collapse",)}),
+    ("Suggestions and sharing", {"fields": ("base_mirrors", "sharing"), "classes": ("collapse",)}),
 )
 # Who may only look gets fields as text, and a secret is no text.
 SECRET_FIELDS = frozenset({"generate_push_secret"}.union(*((each.field, each.forget) for each in SECRETS)))

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from fleet.analysis.claims import find_all
 from fleet.analysis.findings import Analysis, LayerFacts
 from fleet.analysis.observations import View, observe
-from fleet.analysis.ownership import base_layer_count, layer_steps
+from fleet.analysis.ownership import find_base, layer_steps
 from fleet.analysis.redaction import redact
 from fleet.analysis.rules import RULES
 from fleet.analysis.rules.rule import survey
@@ -17,18 +19,20 @@ from fleet.image.packages import read_packages
 RULESET = 4
 
 
-def analyse(image: LoadedImage) -> Analysis:
-    """All that there is to say of an image, from what was indexed; nothing is read again."""
+def analyse(image: LoadedImage, known_bases: Mapping[str, str] | None = None) -> Analysis:
+    """All that there is to say of an image, from what was indexed; nothing is read again. ``known_bases`` are the names
+    of images that it may be built on, by ChainID."""
     packages = read_packages(image.tree)
-    base_layers = base_layer_count(image)
+    base = find_base(image, known_bases or {})
     runtime = detect_runtime(image, packages)
     surveyed = survey(image.tree, image.config, packages)
     return Analysis(
         ruleset=RULESET,
         runtime=runtime,
-        layers=_layer_facts(image, base_layers),
+        layers=_layer_facts(image, base.layers),
         packages=packages,
-        findings=find_all(surveyed, RULES, base_layers),
+        findings=find_all(surveyed, RULES, base.layers),
+        base=base,
         observations=observe(View(image, surveyed, runtime)),
     )
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Literal
 
+from fleet.analysis.ownership import NO_BASE, Base
 from fleet.image.packages.package import Package
 from fleet.image.sizes import NOTHING, Sizes
 
@@ -92,6 +93,7 @@ class Analysis:
     packages: tuple[Package, ...]
     findings: tuple[Finding, ...]
     observations: tuple[Observation, ...] = ()
+    base: Base = NO_BASE
 
     @property
     def reclaimable(self) -> Sizes:

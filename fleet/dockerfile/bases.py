@@ -24,6 +24,7 @@ from fleet.oci.sources import Source, open_location
 
 _T = TypeVar("_T")
 Load = Callable[[Source, str, Platform], LoadedImage]
+Keep = Callable[[BaseImage, LoadedImage], None]
 Opener = Callable[[str], AbstractContextManager[Source]]
 
 PINNED_BASES = 20
@@ -60,7 +61,7 @@ class RegistryBases:
 
     ``mirrors`` maps a prefix of full names (``docker.io/library``) to the place that serves it. Answers are kept for
     the life of the instance, negative ones too, and a host that could not be reached is not asked again. ``load`` reads
-    a base by its digest; one that keeps layers saves their download.
+    a base by its digest; one that keeps layers saves their download. ``keep`` hears of every base that was read.
 
     Asked are Docker Hub, the mirrors, ``hosts``, and the hosts of ``openers``, which open a repository of theirs in
     place of a login from Docker's config; no other host sees such a login. ``hosts`` is None where a person at a
@@ -77,12 +78,14 @@ class RegistryBases:
         load: Load = load_image,
         hosts: Collection[str] | None = (),
         openers: Mapping[str, Opener] | None = None,
+        keep: Keep = lambda base, image: None,
         beat: Callable[[], None] = lambda: None,
     ) -> None:
         self._mirrors = dict(sorted(mirrors.items(), key=lambda item: -len(item[0])))
         self._platform = platform
         self._plain_http = plain_http
         self._load = load
+        self._keep = keep
         self._openers = dict(openers or {})
         self._hosts: frozenset[str] | None = None
         if hosts is not None:
@@ -140,7 +143,12 @@ class RegistryBases:
             return digest, self._load(source, digest, self._platform)
 
         asked = self._at(name, read)
-        return base_image(asked[0], *asked[1]) if asked else None
+        if asked is None:
+            return None
+        reference, (digest, image) = asked
+        base = base_image(reference, digest, image)
+        self._keep(base, image)
+        return base
 
     def _at(self, name: str, question: Callable[[Source, str], _T]) -> tuple[str, _T] | None:
         """The name that FROM must use and the answer of the place that serves it; None when there is none."""

@@ -1,7 +1,7 @@
 """Every table of the product, one module a subject."""
 
 from fleet.models.analysis import Analysis, Finding, Suggestion
-from fleet.models.image import BaseImage, Image, ImageLayer, Layer
+from fleet.models.image import BaseImage, Image, ImageLayer, Layer, LayerUse
 from fleet.models.policy import SizePolicy, Violation
 from fleet.models.registry import Registry
 from fleet.models.scan import PushedRepository, Scan, ScanError, ScanLane
@@ -14,6 +14,7 @@ __all__ = [
     "Image",
     "ImageLayer",
     "Layer",
+    "LayerUse",
     "PushedRepository",
     "Registry",
     "Scan",

@@ -31,7 +31,8 @@ class ImageQuerySet(models.QuerySet["Image"]):
 
 class Image(models.Model):
     """One manifest by digest. ``unpacked_bytes`` is null until every layer was indexed, ``provenance`` (see
-    ``fleet.oci.provenance``) until it was asked for."""
+    ``fleet.oci.provenance``) until it was asked for. ``chain_id`` is the ChainID of all its layers, by which it is
+    found as the base of others; empty where its config names no diff IDs."""
 
     digest = models.CharField(max_length=135, unique=True)
     media_type = models.CharField(max_length=255)
@@ -39,6 +40,7 @@ class Image(models.Model):
     created_at = models.DateTimeField(null=True)
     compressed_bytes = models.BigIntegerField()
     unpacked_bytes = models.BigIntegerField(null=True)
+    chain_id = models.CharField(max_length=71, blank=True, db_index=True)
     manifest = models.BinaryField()
     config = models.BinaryField()
     provenance = models.JSONField(null=True)
@@ -78,3 +80,19 @@ class ImageLayer(models.Model):
 
     def __str__(self) -> str:
         return f"{self.image_id}[{self.position}]"
+
+
+class LayerUse(models.Model):
+    """How many services of one registry use a layer, where it is more than one, within the scope in which the registry
+    keeps layers once (see ``Registry.sharing``; ``scope`` is empty for the whole registry)."""
+
+    registry = models.ForeignKey("Registry", models.CASCADE, related_name="layer_uses")
+    scope = models.CharField(max_length=255, blank=True)
+    layer = models.ForeignKey(Layer, models.CASCADE, related_name="uses")
+    services = models.PositiveIntegerField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["registry", "scope", "layer"], name="layer_use_identity")]
+
+    def __str__(self) -> str:
+        return f"{self.layer_id} in {self.services} services"

@@ -32,6 +32,7 @@ class Registry(models.Model):
         GOOGLE = "google", "Google Artifact Registry"
 
     class Sharing(models.TextChoices):
+        PROVIDER = "provider", "as the provider does it"
         REGISTRY = "registry", "across the registry"
         PROJECT = "project", "within the first part of a repository's name"
         REPOSITORY = "repository", "within a repository"
@@ -140,11 +141,14 @@ class Registry(models.Model):
         "layers are stored once",
         max_length=20,
         choices=Sharing,
-        default=Sharing.REGISTRY,
+        default=Sharing.PROVIDER,
         help_text="Decides which bytes deleting a tag or a service would free. Amazon ECR keeps layers apart for each "
-        "repository.",
+        "repository, others keep them once.",
     )
     enabled = models.BooleanField(default=True)
+    # Of the tags that are read: their layers and configs each once, and summed over all tags.
+    stored_bytes = models.BigIntegerField(null=True, editable=False)
+    pulled_bytes = models.BigIntegerField(null=True, editable=False)
     # What the registry said of its own limit when it was last asked, and until when it wants to be left alone.
     limit_requests = models.PositiveIntegerField(null=True, editable=False)
     limit_remaining = models.PositiveIntegerField(null=True, editable=False)
@@ -167,6 +171,21 @@ class Registry(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    def scope_of(self, repository: str) -> str:
+        """Within what the layers of a repository are kept once: empty for the whole registry."""
+        kept = self.keeps_once
+        if kept == self.Sharing.REPOSITORY:
+            return repository
+        return repository.partition("/")[0] if kept == self.Sharing.PROJECT else ""
+
+    @property
+    def keeps_once(self) -> Sharing:
+        """Where a layer is kept once, never ``PROVIDER``."""
+        if self.sharing != self.Sharing.PROVIDER:
+            return self.Sharing(self.sharing)
+        is_ecr = self.listing == self.Listing.ECR or self.login == self.Login.ECR
+        return self.Sharing.REPOSITORY if is_ecr else self.Sharing.REGISTRY
 
     @property
     def includes(self) -> tuple[str, ...]:

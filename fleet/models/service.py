@@ -91,6 +91,12 @@ class Service(models.Model):
 
 
 class SnapshotQuerySet(models.QuerySet["Snapshot"]):
+    def current(self) -> SnapshotQuerySet:
+        """Of each tag the snapshot that was seen last, unless the registry holds the tag no more. To be narrowed to
+        some services first."""
+        newest = self.order_by().values("service_id", "tag").annotate(newest=Max("pk")).values("newest")
+        return self.model._default_manager.filter(pk__in=newest, gone_at__isnull=True)
+
     def latest_by_tag(self, service_id: int) -> dict[str, Snapshot]:
         """For each tag of a service the snapshot that was seen last, with its image but for the stored bodies."""
         newest = self.filter(service_id=service_id).order_by().values("tag").annotate(newest=Max("pk")).values("newest")

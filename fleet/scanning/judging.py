@@ -22,10 +22,11 @@ from fleet.oci.manifest import Platform
 from fleet.oci.origin import registry_origins
 from fleet.oci.provenance import Provenance, find_provenance, read_provenance
 from fleet.oci.sources import Source
+from fleet.scanning.bases import keep_base, known_bases
 from fleet.scanning.connection import connect
 from fleet.scanning.lanes import beat
 from fleet.scanning.layers import LayerReader, stored_layer
-from fleet.snapshots import Judgement, Obstacle, SeenTag, restore, store_layers
+from fleet.snapshots import Judgement, Obstacle, SeenTag, restore, store_images, store_layers
 
 MODES: tuple[Mode, ...] = ("repack", "rebuild")
 TIER: Tier = "slim"
@@ -76,7 +77,7 @@ def recall(image: Image, name: str) -> LoadedImage | None:
 def judge(service: Service, image: LoadedImage, bases: Bases | None = None) -> Judgement:
     """The rules' word on an image, and a suggestion or the reason why there is none in each mode. ``bases`` are asked
     for what a Dockerfile may start from, by default those of the service's registry."""
-    analysis = analyse(image)
+    analysis = analyse(image, known_bases(service, image))
     offers = tuple(_offer(service, image, analysis, mode, bases or bases_of(service)) for mode in MODES)
     return Judgement(image, analysis, offers)
 
@@ -104,7 +105,8 @@ def _bases(registry: Registry, settings: tuple[object, ...], platform: str, hour
         parse_mirrors(registry.base_mirrors.splitlines()),
         platform=Platform.parse(platform),
         plain_http=registry.plain_http,
-        load=_load_base,
+        load=load_base,
+        keep=keep_base,
         openers=_openers(registry),
         beat=beat,
     )
@@ -127,9 +129,13 @@ def _openers(registry: Registry) -> Mapping[str, Opener]:
     return {name: opened}
 
 
-def _load_base(source: Source, digest: str, platform: Platform) -> LoadedImage:
-    """A base's layers are read once for the fleet too; services that are built on it share some."""
-    return weigh(resolve_image(source, digest, platform), LayerReader(source, beat))
+def load_base(source: Source, digest: str, platform: Platform) -> LoadedImage:
+    """A base's layers are read once for the fleet too; services that are built on it share some. The image is stored,
+    so that these know what came with it."""
+    resolved = resolve_image(source, digest, platform)
+    image = weigh(resolved, LayerReader(source, beat))
+    store_images([resolved], {image.descriptor.digest: image})
+    return image
 
 
 def _offer(service: Service, image: LoadedImage, analysis: Analysis, mode: Mode, bases: Bases) -> Suggestion | Obstacle:

@@ -18,7 +18,8 @@ from django.db.models import Case, F, Q, QuerySet, Value, When
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
-from fleet.models import Registry, Scan, ScanError, Service
+from fleet import snapshots
+from fleet.models import Registry, Scan, ScanError, Service, Snapshot
 from fleet.oci.errors import CutShort, RateLimited, RegistryError, ServerFailure, Unreachable, UntrustedCertificate
 from fleet.scanning import budget
 
@@ -34,6 +35,8 @@ LONGEST_WAIT_SECONDS = 3600.0
 PATIENCE_PAUSES = 6
 # So often a scan pauses for one service: what happens a third time is the service's own trouble.
 PATIENCE_FOR_A_SERVICE = 2
+# Up to so many services what they share is weighed after the scan of a single one too.
+SMALL_REGISTRY = 500
 GATEWAY_STATUSES = (502, 503, 504)
 GAVE_UP = "{} It was tried {} times in a row; the results so far are kept. Scan again when the registry answers."
 
@@ -176,9 +179,22 @@ def finish(scan: Scan) -> bool:
     scan.refresh_from_db()
     if closed:
         scan.lanes.all().delete()
+        _weigh_sharing(scan)
     if closed and scan.status == Status.FAILED and not scan.message:
         _explain(scan)
     return bool(closed)
+
+
+def _weigh_sharing(scan: Scan) -> None:
+    """What services share depends on all of a registry's tags, so that it is weighed when a scan of the whole registry
+    changed some; after that of one service only where the registry is small. Beat has the rest done once a day."""
+    services = Service.objects.filter(registry=scan.registry_id)
+    if scan.service_id is not None and services.count() > SMALL_REGISTRY:
+        return
+    gone = Snapshot.objects.filter(service__registry=scan.registry_id, gone_at__gte=scan.started_at)
+    unweighed = services.filter(unique_bytes__isnull=True, compressed_bytes__isnull=False)
+    if scan.snapshots or gone.exists() or unweighed.exists():
+        snapshots.weigh_sharing(scan.registry)
 
 
 def _close(scan: Scan, status: str, message: str) -> bool:

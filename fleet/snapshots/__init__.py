@@ -1,5 +1,6 @@
 """The one writer of scan results: a ``Record`` of one service becomes rows, all of them or none."""
 
+from fleet.snapshots.bases import store_base
 from fleet.snapshots.growth import (
     StoredGrowth,
     compare_by_layers,
@@ -7,10 +8,11 @@ from fleet.snapshots.growth import (
     read_growth,
     write_growth,
 )
-from fleet.snapshots.images import restore, store_layers
+from fleet.snapshots.images import restore, store_images, store_layers
 from fleet.snapshots.policies import apply_policies
 from fleet.snapshots.pruning import Pruned, prune_indexes
 from fleet.snapshots.records import Judgement, Obstacle, Record, Remark, SeenTag
+from fleet.snapshots.sharing import weigh_sharing
 from fleet.snapshots.text import storable
 from fleet.snapshots.writing import count_traffic, write, write_judgement
 
@@ -30,7 +32,10 @@ __all__ = [
     "read_growth",
     "restore",
     "storable",
+    "store_base",
+    "store_images",
     "store_layers",
+    "weigh_sharing",
     "write",
     "write_growth",
     "write_judgement",

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 
 from django.db.models import Count, Q, Sum
 
+from fleet.analysis.ownership import chain_ids
 from fleet.image.loading import LoadedImage, ResolvedImage
 from fleet.models import Image, ImageLayer, Layer, Snapshot
 from fleet.oci.errors import InvalidResponse
@@ -45,6 +46,7 @@ def _row(image: ResolvedImage, weighed: LoadedImage | None) -> Image:
         platform=storable(str(image.config.platform), 50),
         created_at=creation_date(image),
         compressed_bytes=weighed.sizes.compressed_bytes if weighed else image.manifest.compressed_bytes,
+        chain_id=next(reversed(chain_ids(image.config.diff_ids)), ""),
         manifest=image.manifest_body,
         config=image.config_body,
     )
