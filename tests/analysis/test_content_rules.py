@@ -113,13 +113,18 @@ class TestOriginalSources:
 
 
 class TestLargeMedia:
-    @pytest.mark.parametrize("path", ["app/static/intro.mp4", "srv/Backup.SQL.gz", "app/model.tar.gz", "data.csv"])
+    @pytest.mark.parametrize("path", ["app/static/intro.mp4", "srv/Backup.SQL.gz", "app/model.tar.gz", "data.7z"])
     def test_large_ones_go(self, path: str) -> None:
         assert claimed(make_image({path: 5_000_000}), "large-media") == {path}
 
     @pytest.mark.parametrize(
         ("path", "size"),
-        [("app/static/intro.mp4", 4_999_999), ("app/model.onnx", 9_000_000), ("usr/share/x/a.tar.gz", 9_000_000)],
+        [
+            ("app/static/intro.mp4", 4_999_999),
+            ("app/model.onnx", 9_000_000),
+            ("app/prices.csv", 9_000_000),
+            ("usr/share/x/a.tar.gz", 9_000_000),
+        ],
     )
     def test_small_ones_programs_data_and_the_systems_stay(self, path: str, size: int) -> None:
         assert claimed(make_image({path: size}), "large-media") == set()

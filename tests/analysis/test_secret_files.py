@@ -20,6 +20,7 @@ from tests.analysis.images import make_image
         "root/.docker/config.json", "root/.kube/config", "app/service-account.json", "app/terraform.tfstate",
         "app/prod.tfvars", "app/config/master.key", "root/.config/gcloud/application_default_credentials.json",
         "etc/ssl/private/site.key", "root/.m2/settings.xml", "root/.cargo/credentials.toml", "app/secrets.yml",
+        "app/serviceAccountKey.json", "root/.gnupg/private-keys-v1.d/0AF1.key", "app/publisher.p12",
     ],
 )  # fmt: skip
 def test_a_name_tells_a_secret(path: str) -> None:
@@ -34,6 +35,8 @@ def test_a_name_tells_a_secret(path: str) -> None:
         "usr/local/lib/python3.11/site-packages/tornado/test/test.key", "app/node_modules/x/test/fixtures/server.key",
         "venv/lib/python3.12/site-packages/certifi/cacert.pem", "app/src/keyboard.key.ts", "app/tests/server.key",
         "app/settings.xml", "app/config.json", "usr/lib/ssl/private.pem",
+        "app/jwt_public_key.pem", "app/pub_key.pem", "app/truststore.jks", "app/client-truststore.p12",
+        "app/cacerts.jks", "var/lib/unbound/root.key", "app/.yarnrc.yml",
     ],
 )  # fmt: skip
 def test_other_names_do_not(path: str) -> None:

@@ -16,7 +16,7 @@ from fleet.image.filetree import Node
 
 _PYTHON = re.compile(r"(?:.*?/)?(?:site|dist)-packages/[^/]+/(?:[^/]+/)*?tests?/", re.DOTALL)
 _PYTHON_TEST = re.compile(r"(?:test_.*|.*_test|conftest)\.(?:py|[\w-]+(?:\.opt-[12])?\.pyc)", re.DOTALL)
-_NODE = re.compile(r"(?:.*/)?node_modules/(?:@[^/]+/)?[^/@][^/]*/(?:tests?|__tests__|spec)/", re.DOTALL)
+_NODE = re.compile(r"(?:.*/)?node_modules/(?:@[^/]+/)?[^/@][^/]*/(?:tests?|__tests__)/", re.DOTALL)
 _GEM = re.compile(r"(?:.*?/)?gems/[^/]+-\d[^/]*/(?:spec|test)/", re.DOTALL)
 
 
@@ -40,7 +40,7 @@ def _entry_points(survey: Survey) -> set[str]:
     for path, text in survey.tree.texts.items():
         if path.endswith("/package.json") and (b'"main"' in text or b'"exports"' in text or b'"bin"' in text):
             directory = path.removesuffix("package.json")
-            found.update(f"{directory}{name}" for name in ("test", "tests", "__tests__", "spec") if _names(text, name))
+            found.update(f"{directory}{name}" for name in ("test", "tests", "__tests__") if _names(text, name))
     return found
 
 

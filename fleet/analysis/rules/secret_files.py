@@ -1,8 +1,8 @@
 """Files that hold secrets by their name: whoever can pull the image can read them.
 
-Told by name alone; contents are neither read nor kept. Left out are public certificates, bundles of authorities, and
-what packages bring for their own tests and documentation. Versions that a later layer hides are named too, for they
-are in the image all the same.
+Told by name alone; contents are neither read nor kept. Left out are public keys and certificates, bundles and stores of
+authorities, and what packages bring for their own tests and documentation. Versions that a later layer hides are named
+too, for they are in the image all the same.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ _NAMES = re.compile(
     r"""(?x)
     \.env (?:\.(?!example|sample|template|dist|defaults?|test)[\w-]{1,30})?
     | id_(?:rsa|dsa|ecdsa|ed25519)(?:_sk)? | ssh_host_\w{1,20}_key
-    | (?:private|privkey\d*|server|client|tls|ssl|root|ca|cert)[._-]?(?:key)?\.(?:key|pkey)
+    | (?:private|privkey\d*|server|client|tls|ssl|ca|cert)[._-]?(?:key)?\.(?:key|pkey)
     | (?:[\w.-]{0,60}[._-])?(?:private|privkey|priv)(?:[._-]?key)?\.pem | [\w.-]{0,60}[._-]key\.pem | key\.pem
     | [\w.-]{1,60}\.(?:p12|pfx|jks|keystore|ppk|kdbx|ovpn)
-    | \.npmrc | \.yarnrc\.yml | \.pypirc | \.netrc | _netrc | \.pgpass | \.my\.cnf | \.git-credentials | \.htpasswd
-    | \.dockercfg | \.vault-token | kubeconfig | credentials\.json | service[-_]account[\w-]{0,40}\.json
+    | \.npmrc | \.pypirc | \.netrc | _netrc | \.pgpass | \.my\.cnf | \.git-credentials | \.htpasswd
+    | \.dockercfg | \.vault-token | kubeconfig | credentials\.json | service[-_]?[Aa]ccount[\w-]{0,40}\.json
     | client_secrets?\.json | terraform\.tfstate(?:\.backup)? | [\w.-]{1,60}\.tfvars | secrets?\.(?:ya?ml|json|toml)
     | master\.key | wp-config\.php
     """
@@ -28,9 +28,12 @@ _NAMES = re.compile(
 _PATHS = re.compile(
     r"(?:.*/)?(?:\.aws/credentials|\.docker/config\.json|\.kube/config|\.azure/\w{1,60}\.json|\.cargo/credentials(?:\.toml)?"
     r"|\.config/gcloud/(?:application_default_credentials\.json|credentials\.db)|\.gem/credentials|\.m2/settings\.xml"
-    r"|\.composer/auth\.json|etc/ssl/private/[^/]+|run/secrets/[^/]+)",
+    r"|\.composer/auth\.json|\.gnupg/(?:private-keys-v1\.d/[^/]+\.key|secring\.gpg)|etc/ssl/private/[^/]+"
+    r"|run/secrets/[^/]+)",
     re.DOTALL,
 )
+# What may be told to everybody: public keys, and authorities that a program trusts.
+_OPEN = re.compile(r"(?i).*(?:public|(?<![a-z])pub(?![a-z])|trust|cacert)")
 # Keys that everybody has: examples, tests and authorities that packages bring.
 _PUBLIC = re.compile(
     r"(?:.*/)?(?:site-packages|dist-packages|node_modules|vendor|gems|go/pkg/mod|\.cargo/registry|test|tests|testdata"
@@ -44,7 +47,7 @@ def is_secret(path: str) -> bool:
     """Whether a file's name says that it holds a secret. ``path`` has no leading slash."""
     name = path.rpartition("/")[2]
     named = len(name) <= 100 and (_NAMES.fullmatch(name) or _PATHS.fullmatch(path))
-    return bool(named) and not _PUBLIC.match(path)
+    return bool(named) and not _OPEN.match(name) and not _PUBLIC.match(path)
 
 
 def secret_files(survey: Survey) -> Iterator[Claim]:
