@@ -9,14 +9,14 @@ from itertools import groupby
 from operator import attrgetter, itemgetter
 from typing import Literal, TypedDict
 
+from dashboard.releases import Release
 from dashboard.wording import megabytes
-from fleet.models import Service, SizePolicy, Snapshot
+from fleet.models import Service, SizePolicy
 from fleet.policy.evaluate import Scope, in_scope
 
 SPARKLINE_WIDTH, SPARKLINE_HEIGHT, SPARKLINE_MARGIN = 72, 28, 3
 # A change below this share of the size is drawn as level: noise must not look like growth.
 STEADY_SHARE = 0.02
-TREND_LENGTH = 200
 # A limit further above than this many times the largest size would press the line to the floor.
 FAR_TIMES = 3
 
@@ -69,19 +69,14 @@ def _title(sizes: Sequence[int]) -> str:
     return f"{len(sizes)} snapshots, {megabytes(sizes[0])} → {megabytes(sizes[-1])}"
 
 
-@dataclass(frozen=True, slots=True)
-class Release:
-    """A snapshot and what it added to the one before; ``delta_bytes`` is None for the first that is shown."""
-
-    snapshot: Snapshot
-    delta_bytes: int | None
-
-
 class Point(TypedDict):
+    """``cause`` says in a line what it grew by since the point before, compressed; empty where that is not known."""
+
     tag: str
     taken_at: str
     compressed_bytes: int
     unpacked_bytes: int | None
+    cause: str
 
 
 class LimitLine(TypedDict):
@@ -100,22 +95,11 @@ class Trend(TypedDict):
     far: list[LimitLine]
 
 
-def releases(service: Service) -> list[Release]:
-    """The newest snapshots of a service, oldest first, each with its growth. One query."""
-    newest = service.snapshots.select_related(None).order_by("-taken_at", "-pk")[:TREND_LENGTH]
-    snapshots = list(reversed(newest))
-    before: list[Snapshot | None] = [None, *snapshots]
-    return [
-        Release(snapshot, snapshot.compressed_bytes - previous.compressed_bytes if previous else None)
-        for previous, snapshot in zip(before, snapshots, strict=False)
-    ]
-
-
 def trend(shown: Sequence[Release], policies: Iterable[SizePolicy]) -> Trend:
     """Unpacked sizes are drawn once two are known: a lone dot above would only press the line down."""
     unpacked = len({each.snapshot.image_id for each in shown if each.snapshot.unpacked_bytes is not None}) > 1
     kinds = ("compressed", "unpacked") if unpacked else ("compressed",)
-    points = [_point(snapshots, unpacked=unpacked) for snapshots in _moments(shown)]
+    points = [_point(same, unpacked=unpacked) for same in _moments(shown)]
     lines = [line for policy in policies for line in _limit_lines(policy, kinds)]
     sizes = (size for point in points for size in (point["compressed_bytes"], point["unpacked_bytes"] or 0))
     highest = FAR_TIMES * max(sizes, default=0)
@@ -126,10 +110,9 @@ def trend(shown: Sequence[Release], policies: Iterable[SizePolicy]) -> Trend:
     )
 
 
-def _moments(shown: Sequence[Release]) -> list[list[Snapshot]]:
-    """The snapshots, those together that are one image under several tags: ``2.6.0`` and ``latest`` are one point."""
-    snapshots = (release.snapshot for release in shown)
-    return [list(same) for _, same in groupby(snapshots, key=attrgetter("image_id", "taken_at"))]
+def _moments(shown: Sequence[Release]) -> list[list[Release]]:
+    """The releases, those together that are one image under several tags: ``2.6.0`` and ``latest`` are one point."""
+    return [list(same) for _, same in groupby(shown, key=attrgetter("snapshot.image_id", "snapshot.taken_at"))]
 
 
 def policies_for(service: Service) -> list[SizePolicy]:
@@ -146,14 +129,16 @@ def policies_for(service: Service) -> list[SizePolicy]:
     ]
 
 
-def _point(snapshots: Sequence[Snapshot], *, unpacked: bool) -> Point:
-    snapshot = snapshots[0]
+def _point(same: Sequence[Release], *, unpacked: bool) -> Point:
+    """The first of them has grown, the others are the same image."""
+    snapshot = same[0].snapshot
     taken_at: datetime = snapshot.taken_at
     return Point(
-        tag=", ".join(each.tag for each in snapshots),
+        tag=", ".join(each.snapshot.tag for each in same),
         taken_at=taken_at.isoformat(),
         compressed_bytes=snapshot.compressed_bytes,
         unpacked_bytes=snapshot.unpacked_bytes if unpacked else None,
+        cause=same[0].headline,
     )
 
 

@@ -2,12 +2,13 @@
 
 from django.urls import path
 
-from dashboard.views import events, health, policies, ranking, registries, scans, service
+from dashboard.views import comparison, events, health, policies, ranking, registries, scans, service
 
 urlpatterns = [
     path("", ranking.ranking, name="ranking"),
     path("ranking.csv", ranking.ranking_csv, name="ranking-csv"),
     path("services/<int:pk>/", service.service, name="service"),
+    path("services/<int:pk>/compare/", comparison.comparison, name="service-compare"),
     path("services/<int:pk>/scan/", service.service_scan, name="service-scan"),
     path("suggestions/<int:pk>/Dockerfile", service.dockerfile, name="dockerfile"),
     path("registries/", registries.registries, name="registries"),

@@ -24,9 +24,10 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """``layers`` are those of both images, whichever way ``growth`` was found."""
+    """``layers`` are those of both images, whichever way ``growth`` was found; that is None where files are unknown and
+    manifests do not say what a pull moves, as those of an engine."""
 
-    growth: Growth
+    growth: Growth | None
     layers: tuple[LayerChange, ...]
 
 
@@ -36,8 +37,9 @@ def compare(before: Image, after: Image, *, most_entries: int) -> Comparison:
     old, new = restore(before), restore(after)
     digests = {layer.digest for image in (old, new) for layer in image.manifest.layers}
     entries = Layer.objects.filter(digest__in=digests).aggregate(sum=Sum("entries"))["sum"] or 0
-    growth = _by_files(old, new, {}) if entries <= most_entries else None
-    return Comparison(growth or grow_by_layers(old, new), layer_changes(old, new))
+    growth = (_by_files(old, new, {}) if entries <= most_entries else None) or grow_by_layers(old, new)
+    fits = growth.delta.compressed_bytes == after.compressed_bytes - before.compressed_bytes
+    return Comparison(growth if growth.by_files or fits else None, layer_changes(old, new))
 
 
 def compare_read(service: Service, record: Record) -> None:

@@ -178,7 +178,7 @@ function series(name, key, colour, data, palette, space) {
     },
     labelLayout: { hideOverlap: true },
     data: data.points
-      .map((point, at) => ({ value: [point.taken_at, point[key]], release: point.tag, named: named.has(at), label: { align: align(at) } }))
+      .map((point, at) => ({ value: [point.taken_at, point[key]], release: point.tag, cause: point.cause, named: named.has(at), label: { align: align(at) } }))
       .filter(({ value }) => value[1] !== null),
     markLine: {
       symbol: "none",
@@ -212,6 +212,11 @@ function tooltip(points) {
   for (const point of points) {
     const line = box.appendChild(document.createElement("div"));
     line.textContent = `${point.seriesName}: ${megabytes(point.data.value[1])}`;
+  }
+  if (first.data.cause) {
+    const cause = box.appendChild(document.createElement("div"));
+    cause.className = "chart-cause";
+    cause.textContent = first.data.cause;
   }
   return box;
 }
