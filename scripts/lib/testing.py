@@ -1,5 +1,10 @@
 """What scripts/test does once .venv is there: servers, static checks, the suite on both databases, one total. Runs in
-.venv."""
+.venv.
+
+Most tests wait for one another's servers and not for a processor, so that two runs beside each other take the time of
+one: the suite on SQLite is told as it goes; the static checks and then PostgreSQL's part run beside it, with a Redis of
+their own, and are told at its end in one piece.
+"""
 
 from __future__ import annotations
 
@@ -9,10 +14,13 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
+import traceback
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import IO
 
 from . import peers
 from .processes import Processes
@@ -81,7 +89,7 @@ def run(options: Options) -> int:
 
 def _start(servers: Servers, options: Options) -> None:
     servers.install()
-    servers.start_redis()
+    servers.env["PLIMSOLL_TEST_REDIS_URL"] = servers.start_redis()
     servers.start_postgres()
     servers.find_chromium()
     if _asks_for_engine(options.arguments):
@@ -98,26 +106,37 @@ def _asks_for_engine(arguments: Sequence[str]) -> bool:
 
 
 def _run_all(options: Options, directory: Path, servers: Servers, totals: Totals) -> None:
-    env = _environment(options, directory, servers)
+    env = _environment(options, directory / "sqlite", servers)
     postgres = {"DATABASE_URL": servers.env.get("PLIMSOLL_TEST_POSTGRES_URL", "")}
     if options.arguments:
         if options.postgres and not postgres["DATABASE_URL"]:
             raise SetupError(" ".join(["There is no PostgreSQL to run these tests on.", *servers.missing]))
-        _pytest("pytest", options.arguments, env | postgres if options.postgres else env, directory, totals)
+        Run(totals).pytest("pytest", options.arguments, env | postgres if options.postgres else env, directory)
         return
-    for name, command in CHECKS.items():
-        _check(name, command, env, totals)
-    _pytest("pytest on SQLite", ["--durations=10"], env, directory, totals)
-    if postgres["DATABASE_URL"]:
-        _pytest("pytest on PostgreSQL", ["-m", ON_ANY_DATABASE], env | postgres, directory, totals)
-    else:
+    beside = _Beside(directory / "beside.log")
+    beside_env = _environment(options, directory / "beside", servers) | {
+        "REDIS_URL": servers.start_redis("redis-beside")
+    }
+    beside_env["PLIMSOLL_TEST_REDIS_URL"] = beside_env["REDIS_URL"]
+    with beside:
+        beside.start(lambda run: _beside(run, beside_env, postgres, directory / "beside"))
+        Run(totals).pytest("pytest on SQLite", ["--durations=25"], env, directory / "sqlite")
+    totals.counts.update(beside.totals.counts)
+    if not postgres["DATABASE_URL"]:
         servers.missing.append("PostgreSQL is not installed: the suite ran on SQLite alone.")
         totals.counts["failed" if options.require_all else "skipped"] += 1
 
 
+def _beside(run: Run, env: Mapping[str, str], postgres: Mapping[str, str], directory: Path) -> None:
+    for name, command in CHECKS.items():
+        run.check(name, command, env)
+    if postgres["DATABASE_URL"]:
+        run.pytest("pytest on PostgreSQL", ["-m", ON_ANY_DATABASE, "--durations=10"], {**env, **postgres}, directory)
+
+
 def _environment(options: Options, directory: Path, servers: Servers) -> dict[str, str]:
-    """Nothing of an installation that the shell may point to reaches the tests."""
-    (directory / "var").mkdir()
+    """Nothing of an installation that the shell may point to reaches the tests. ``directory`` is of this run alone."""
+    (directory / "var").mkdir(parents=True)
     foreign = ("DEBUG", "SECRET_KEY", "PLIMSOLL_SECRET_KEYS", "PLIMSOLL_PLAIN_HTTP", "ALLOWED_HOSTS", "BEHIND_PROXY")
     env = {name: value for name, value in os.environ.items() if name.removesuffix("_FILE") not in foreign}
     return (
@@ -135,24 +154,101 @@ def _environment(options: Options, directory: Path, servers: Servers) -> dict[st
     )
 
 
-def _check(name: str, command: Sequence[str], env: Mapping[str, str], totals: Totals) -> None:
-    _headline(name)
-    passed = _wait(subprocess.Popen(command, cwd=ROOT, env=env)) == 0
-    totals.counts["passed" if passed else "failed"] += 1
+class Interrupted(Exception):
+    """Another part of the run was interrupted, and this one with it."""
 
 
-def _pytest(name: str, arguments: Sequence[str], env: Mapping[str, str], directory: Path, totals: Totals) -> None:
-    """A run that ends without telling its counts (a crash, a usage error) is one failure."""
-    _headline(name)
-    told = directory / "totals.json"
-    told.unlink(missing_ok=True)
-    status = _wait(subprocess.Popen([sys.executable, "-m", "pytest", *arguments], cwd=ROOT, env=env))
-    counts = json.loads(told.read_text()) if told.exists() else {}
-    counts["failed"] = counts.get("failed", 0) + counts.pop("error", 0)
-    counts["passed"] = counts.get("passed", 0) + counts.pop("xpassed", 0)
-    if status not in (0, NOTHING_COLLECTED) and not counts["failed"]:
-        counts["failed"] = 1
-    totals.counts.update(counts)
+class Run:
+    """Commands one after the other, with what they say on ``output``, this script's own where it is None."""
+
+    def __init__(self, totals: Totals, output: IO[bytes] | None = None) -> None:
+        self.totals = totals
+        self._output = output
+        self._process: subprocess.Popen[bytes] | None = None
+        self._interrupted = False
+
+    def check(self, name: str, command: Sequence[str], env: Mapping[str, str]) -> None:
+        passed = self._run(name, command, env) == 0
+        self.totals.counts["passed" if passed else "failed"] += 1
+
+    def pytest(self, name: str, arguments: Sequence[str], env: Mapping[str, str], directory: Path) -> None:
+        """A run that ends without telling its counts (a crash, a usage error) is one failure."""
+        told = directory / "totals.json"
+        told.unlink(missing_ok=True)
+        status = self._run(name, [sys.executable, "-m", "pytest", *arguments], env)
+        counts = json.loads(told.read_text()) if told.exists() else {}
+        counts["failed"] = counts.get("failed", 0) + counts.pop("error", 0)
+        counts["passed"] = counts.get("passed", 0) + counts.pop("xpassed", 0)
+        if status not in (0, NOTHING_COLLECTED) and not counts["failed"]:
+            counts["failed"] = 1
+        self.totals.counts.update(counts)
+
+    def interrupt(self, number: int = signal.SIGINT) -> None:
+        """What runs hears of it as Ctrl-C, and nothing runs after it."""
+        self._interrupted = True
+        if self._process is not None and self._process.poll() is None:
+            self._process.send_signal(number)
+
+    def _run(self, name: str, command: Sequence[str], env: Mapping[str, str]) -> int:
+        if self._interrupted:
+            raise Interrupted
+        self._write(f"\n== {name}\n")
+        self._process = subprocess.Popen(
+            command, cwd=ROOT, env=env, stdout=self._output, stderr=subprocess.STDOUT if self._output else None
+        )
+        return _wait(self._process)
+
+    def _write(self, text: str) -> None:
+        if self._output is None:
+            print(text, end="", flush=True)
+        else:
+            self._output.write(text.encode())
+            self._output.flush()
+
+
+class _Beside:
+    """A run on a thread of its own. What it says is told when both are done; an interrupted one is waited for."""
+
+    def __init__(self, log: Path) -> None:
+        self.totals = Totals()
+        self._log = log
+        self._output = log.open("wb")
+        self._run = Run(self.totals, self._output)
+        self._thread = threading.Thread(target=lambda: None)
+
+    def start(self, work: Callable[[Run], None]) -> None:
+        self._thread = threading.Thread(target=self._work, args=(work,), name="beside")
+        self._thread.start()
+
+    def _work(self, work: Callable[[Run], None]) -> None:
+        try:
+            work(self._run)
+        except Interrupted:
+            pass
+        except Exception:
+            self.totals.counts["failed"] += 1
+            self._output.write(traceback.format_exc().encode())
+
+    def __enter__(self) -> _Beside:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        try:
+            if kind is not None:
+                self._end()
+            self._thread.join()
+        except KeyboardInterrupt:
+            self._end()
+            raise
+        finally:
+            self._output.close()
+            print(self._log.read_text(errors="replace"), flush=True)
+
+    def _end(self) -> None:
+        self._run.interrupt()
+        self._thread.join(SECONDS_TO_END)
+        self._run.interrupt(signal.SIGKILL)
+        self._thread.join()
 
 
 def _wait(process: subprocess.Popen[bytes]) -> int:
@@ -168,7 +264,3 @@ def _wait(process: subprocess.Popen[bytes]) -> int:
         except subprocess.TimeoutExpired:
             process.kill()
         raise
-
-
-def _headline(name: str) -> None:
-    print(f"\n== {name}", flush=True)
