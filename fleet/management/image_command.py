@@ -1,4 +1,4 @@
-"""What ``inspect`` and ``suggest`` share: they read one image wherever it is kept, without a database.
+"""What ``inspect``, ``suggest`` and ``compare`` share: they read an image wherever it is kept, without a database.
 
 Exit status: 0 done, 1 nothing to suggest, 2 the image (or an argument) could not be read, 70 a fault of ours, 130
 interrupted.

@@ -11,6 +11,7 @@ from django.db.models import Sum
 
 from fleet import snapshots
 from fleet.analysis.growth import Growth, LayerChange, grow, grow_by_layers, layer_changes
+from fleet.image.entries import LayerIndex
 from fleet.image.loading import LoadedImage, ResolvedImage, assemble
 from fleet.image.packages import read_packages
 from fleet.models import Image, Layer, Service
@@ -37,9 +38,12 @@ def compare(before: Image, after: Image, *, most_entries: int) -> Comparison:
     old, new = restore(before), restore(after)
     digests = {layer.digest for image in (old, new) for layer in image.manifest.layers}
     entries = Layer.objects.filter(digest__in=digests).aggregate(sum=Sum("entries"))["sum"] or 0
-    growth = (_by_files(old, new, {}) if entries <= most_entries else None) or grow_by_layers(old, new)
+    loaded = _loaded(old, new, {}) if entries <= most_entries else None
+    if loaded is not None:
+        return Comparison(_by_files(*loaded), layer_changes(*loaded))
+    growth = grow_by_layers(old, new)
     fits = growth.delta.compressed_bytes == after.compressed_bytes - before.compressed_bytes
-    return Comparison(growth if growth.by_files or fits else None, layer_changes(old, new))
+    return Comparison(growth if fits else None, layer_changes(old, new))
 
 
 def compare_read(service: Service, record: Record) -> None:
@@ -52,9 +56,9 @@ def compare_read(service: Service, record: Record) -> None:
         for before, after in snapshots.compared_by_files(service.pk, at_hand) if at_hand else ():
             beat()
             old, new = (_resolved(row.image, at_hand) for row in (before, after))
-            growth = _by_files(old, new, at_hand)
-            if growth is not None:
-                snapshots.write_growth(before, after, growth)
+            loaded = _loaded(old, new, at_hand)
+            if loaded is not None:
+                snapshots.write_growth(before, after, _by_files(*loaded))
     except DATABASE_GONE:
         raise
     except ScanOver:
@@ -67,19 +71,23 @@ def _resolved(image: Image, at_hand: Mapping[str, LoadedImage]) -> ResolvedImage
     return at_hand.get(image.digest) or restore(Image.objects.defer("provenance").get(pk=image.pk))
 
 
-def _by_files(
+def _loaded(
     before: ResolvedImage | LoadedImage, after: ResolvedImage | LoadedImage, at_hand: Mapping[str, LoadedImage]
-) -> Growth | None:
-    """None where a layer's index is missing. Layers that both images have are read once."""
+) -> tuple[LoadedImage, LoadedImage] | None:
+    """Both with their files; None where a layer's index is missing. Layers that both have are read once."""
     known = {layer.digest: layer for image in at_hand.values() for layer in image.layers}
     wanted = {layer.digest for image in (before, after) for layer in image.manifest.layers}
     known |= stored_layers(wanted - known.keys())
     if wanted - known.keys():
         return None
-    old, new = (
-        image
-        if isinstance(image, LoadedImage)
-        else assemble(image.descriptor.digest, image, [known[layer.digest] for layer in image.manifest.layers])
-        for image in (before, after)
-    )
-    return grow(old, new, read_packages(old.tree), read_packages(new.tree))
+    return _assembled(before, known), _assembled(after, known)
+
+
+def _assembled(image: ResolvedImage | LoadedImage, known: Mapping[str, LayerIndex]) -> LoadedImage:
+    if isinstance(image, LoadedImage):
+        return image
+    return assemble(image.descriptor.digest, image, [known[layer.digest] for layer in image.manifest.layers])
+
+
+def _by_files(before: LoadedImage, after: LoadedImage) -> Growth:
+    return grow(before, after, read_packages(before.tree), read_packages(after.tree))

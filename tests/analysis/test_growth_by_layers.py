@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from fleet.analysis.growth import Cause, Growth, LayerChange, grow_by_layers, layer_changes
 from fleet.image.sizes import Sizes
 from fleet.oci.manifest import Descriptor, HistoryEntry, ImageConfig, Manifest, Platform
-from tests.analysis.comparing import MB, check
+from tests.analysis.comparing import MB, check, image
 
 LAYER = "application/vnd.oci.image.layer.v1.tar+gzip"
 FOREIGN = "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip"
@@ -106,3 +106,11 @@ def test_a_secret_in_a_step_is_not_told() -> None:
     step = "|1 API_TOKEN=hunter2 /bin/sh -c curl -H 'Authorization: Bearer hunter2abcdef' https://x"
     growth = compare(described(), described(("a", MB), steps=(step,)))
     assert "hunter2" not in growth.causes[0].label
+
+
+def test_plain_layers_that_were_read_weigh_what_a_pull_is_estimated_to_move() -> None:
+    read = image({"app/x": 9 * MB})
+    layers = tuple(replace(layer, compressed_estimated=True) for layer in read.layers)
+    plain = replace(read.manifest.layers[0], size_bytes=9 * MB)
+    engine = replace(read, layers=layers, manifest=replace(read.manifest, layers=(plain,)))
+    assert [change.after_bytes for change in layer_changes(described(), engine)] == [layers[0].compressed_bytes]

@@ -14,6 +14,7 @@ from fleet.analysis.growth.explaining import explain
 from fleet.analysis.growth.hierarchy import Hierarchy
 from fleet.analysis.growth.labels import step_text
 from fleet.analysis.ownership import layer_steps
+from fleet.image.loading import LoadedImage
 from fleet.image.sizes import Sizes
 from fleet.oci.manifest import ImageConfig, Manifest
 from fleet.oci.media_types import is_foreign_layer
@@ -44,8 +45,8 @@ def grow_by_layers(before: Described, after: Described) -> Growth:
 
 
 def layer_changes(before: Described, after: Described) -> tuple[LayerChange, ...]:
-    """The layers of both images: those of ``after`` in order, each with the one it replaced, then those that are gone.
-    Foreign layers weigh nothing: a pull moves them from elsewhere."""
+    """The layers of both images and what a pull moves of each: those of ``after`` in order, each with the one that it
+    replaced, then those that are gone. Foreign layers weigh nothing: a pull moves them from elsewhere."""
     old, new = _layers(before), _layers(after)
     replaced = _pair(old, new)
     changes = [_change(replaced.get(layer.position), layer) for layer in new]
@@ -72,16 +73,24 @@ def _layers(image: Described) -> list[_Layer]:
     layers = image.manifest.layers
     steps = layer_steps(image.config.history, len(layers))
     diff_ids = image.config.diff_ids if len(image.config.diff_ids) == len(layers) else ("",) * len(layers)
+    sizes = _compressed_sizes(image)
     return [
         _Layer(
             position=at,
             digest=layer.digest,
             diff_id=diff_ids[at],
             step=(steps[at].created_by or steps[at].comment) if steps else "",
-            compressed_bytes=0 if is_foreign_layer(layer.media_type) else layer.size_bytes,
+            compressed_bytes=sizes[at],
         )
         for at, layer in enumerate(layers)
     ]
+
+
+def _compressed_sizes(image: Described) -> list[int]:
+    """What a pull moves of each layer. Where a source keeps plain layers only those who read them can estimate it."""
+    if isinstance(image, LoadedImage) and image.compressed_estimated:
+        return [layer.compressed_bytes for layer in image.layers]
+    return [0 if is_foreign_layer(layer.media_type) else layer.size_bytes for layer in image.manifest.layers]
 
 
 _KEYS: tuple[Callable[[_Layer], Hashable], ...] = (
