@@ -31,12 +31,13 @@ def _split_script(part: Sequence[str]) -> list[str]:
     in_shell = False
     for word in part[:_MAX_WORDS]:
         is_script = in_shell and words[-1].startswith("-") and words[-1].endswith("c")
-        words += _last_statement(word) if is_script else [word]
+        words += last_statement(word) if is_script else [word]
         in_shell = (in_shell and not is_script) or posixpath.basename(word) in SHELLS
     return words
 
 
-def _last_statement(script: str) -> list[str]:
+def last_statement(script: str) -> list[str]:
+    """The words of a shell script's last statement, or all of them where its quotes do not match."""
     lexer = shlex.shlex(script[:_SCRIPT_CHARACTERS], posix=True, punctuation_chars=True)
     lexer.whitespace_split = True
     statement: list[str] = []

@@ -37,9 +37,25 @@ _PRIVATE_KEY = re.compile(r"-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----")
 _SECRET_NAMES = (
     "password", "passwd", "passphrase", "secret", "token", "apikey", "accesskey", "privatekey", "credential", "authkey",
 )  # fmt: skip
-# Names that point to where the secret is.
-_POINTERS = ("_FILE", "_PATH", "_DIR", "_URL", "_NAME", "_TTL", "_LENGTH", "_DUMMY", "_ALGORITHM", "_HEADER")
-_SWITCHES = frozenset({"true", "false", "yes", "no", "on", "off", "none", "null", "enabled", "disabled"})
+# To mask too much does no harm, to cry wolf does: what is called a secret has a name that ends in one, unlike
+# TOKEN_FILE, TOKENIZERS_PARALLELISM or --password-stdin, and a value that could be one.
+_SECRET = re.compile(
+    r"(?:password|passwd|passphrase|secret|token|credentials?|(?:api|access|private|auth|encryption|signing)[_-]?key"
+    r"|secret[_-]?key(?:[_-]?base)?|(?:^|[_.-])(?:pass|pwd))\d{0,3}$"
+)
+_HARMLESS = ("/", "$", "<", "{", "http:", "https:", "file:", MASK)
+_PLACEHOLDERS = frozenset(
+    {"true", "false", "yes", "no", "on", "off", "none", "null", "nil", "enabled", "disabled", "changeme", "change-me"}
+    | {"change_me", "dummy", "placeholder", "example", "unset", "unused", "todo", "fake"}
+)
+_PASSWORD_IN_URL = re.compile(r"://[^\s/@:\"']{0,200}:(?![$<{*])[^\s/@\"']{1,500}@")
+_LOGIN = re.compile(r"(?<!\S)(?:-u|--user)(?:=|\s{0,5})[^\s:\"'$]{1,200}:(?![$\d])[^\s\"']{1,500}")
+_SHAPES = (
+    (_KNOWN, "A token"),
+    (_PRIVATE_KEY, "A private key"),
+    (_PASSWORD_IN_URL, "A password in an address"),
+    (_LOGIN, "A password after -u"),
+)
 
 
 def redact(created_by: str) -> str:
@@ -100,23 +116,28 @@ def _names_secret(text: str) -> bool:
 
 def is_secret(name: str, value: str) -> bool:
     """Whether a variable holds a secret: its name says so and its value could be one, or its value has the shape of a
-    token. A path, a reference to another variable, a number or a switch is none."""
-    if _KNOWN.search(value[:_READ_CHARACTERS]) or _PRIVATE_KEY.search(value[:_READ_CHARACTERS]):
+    token, a key or an address with a password. A path, a reference to another variable, a number, a switch or a
+    placeholder is none."""
+    value = value[:_READ_CHARACTERS].strip("\"'")
+    if any(shape.search(value) for shape in (_KNOWN, _PRIVATE_KEY, _PASSWORD_IN_URL)):
         return True
+    return _holds_named_secret(name, value)
+
+
+def _holds_named_secret(name: str, value: str) -> bool:
     value = value.strip("\"'")
-    harmless = value.startswith(("/", "$", MASK)) or value.lower() in _SWITCHES or value.replace(".", "").isdigit()
-    return bool(value) and not harmless and not name.upper().endswith(_POINTERS) and _names_secret(name)
+    harmless = value.startswith(_HARMLESS) or value.lower() in _PLACEHOLDERS or value.replace(".", "").isdigit()
+    return bool(value) and not harmless and _SECRET.search(name[-100:].lower()) is not None
 
 
 def secret_names(created_by: str) -> tuple[str, ...]:
-    """The names under which a build step was given secrets: build arguments, assignments, options. Never a value."""
+    """The names under which a build step was given secrets: build arguments, assignments, options; where it has none,
+    what kind of secret it is. Never a value."""
     text = created_by[:_READ_CHARACTERS]
-    found = dict(_arguments(text))
-    pairs = [*found.items(), *((m[1], m[3]) for pattern in (_ASSIGNMENT, _OPTION) for m in pattern.finditer(text))]
-    names = [name.lstrip("-") for name, value in pairs if is_secret(name, value)]
-    if not names and _KNOWN.search(text):
-        names.append("A token")
-    return tuple(dict.fromkeys(names))
+    names = [name for name, value in _arguments(text) if is_secret(name, value)]
+    pairs = ((match[1], match[3]) for pattern in (_ASSIGNMENT, _OPTION) for match in pattern.finditer(text))
+    names += (name.lstrip("-") for name, value in pairs if _holds_named_secret(name, value))
+    return tuple(dict.fromkeys(names or (kind for shape, kind in _SHAPES if shape.search(text))))
 
 
 def _arguments(text: str) -> Iterator[tuple[str, str]]:

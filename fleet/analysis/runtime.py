@@ -155,10 +155,19 @@ def _runtime(image: LoadedImage, packages: Sequence[Package], name: str, path: s
     minor = seen.group(1).rstrip(".") if seen else ""
     if stated and (not minor or f"{stated}.".startswith(f"{minor}.")):
         return Runtime(name, stated, _evidence(f"{evidence}, {variable}={stated}"))
+    built_with = _built_with(image, path)
+    if name == "go" and built_with:
+        return Runtime(name, built_with, _evidence(f"{evidence}, built with Go {built_with}"))
     owner = next((package for package in packages if path and path in package.paths), None)
     if owner is not None and _clean(owner.version):
         return Runtime(name, _clean(owner.version), _evidence(f"{evidence}, package {owner.name} {owner.version}"))
     return Runtime(name, minor, _evidence(evidence))
+
+
+def _built_with(image: LoadedImage, path: str) -> str:
+    """The release of Go that a program says it was built with, such as 1.22.1."""
+    components = image.tree.components.get(path, ())
+    return next((_clean(each.version.removeprefix("go")) for each in components if each.name == "stdlib"), "")
 
 
 def _clean(text: str) -> str:

@@ -9,8 +9,8 @@ from fleet.analysis.command import find_program
 from fleet.analysis.end_of_life import distribution_ends, runtime_ends
 from fleet.analysis.findings import Observation
 from fleet.analysis.observations.observation import View
+from fleet.analysis.redaction import escape_controls
 from fleet.image.filetree import FileTree
-from fleet.oci.platform import Platform
 
 _OS_RELEASE = ("etc/os-release", "usr/lib/os-release")
 _BASE_NAME = "org.opencontainers.image.base.name"
@@ -32,6 +32,11 @@ _ARCHITECTURES: Mapping[str, str] = {
     "s390x": "s390x",
     "riscv": "riscv64",
 }
+# An architecture, and the programs of another one that it runs all the same.
+_ALSO_RUNS = frozenset({("amd64", "386"), ("arm64", "arm")})
+_SYSTEMS = frozenset({"deb", "apk", "rpm"})
+# Whose packages the distribution does not keep up.
+_THIRD_PARTIES = ("nodesource", "sury", "deadsnakes", "ondrej")
 _NEWER = "Build on a release that is supported, and build again whenever its base is."
 
 
@@ -44,16 +49,24 @@ def ends_of_life(view: View) -> Iterator[Observation]:
         called = release.get("PRETTY_NAME") or f"{name} {version}"
         yield Observation("end-of-life", "warning", "End of life of the base", called[:100], _NEWER, day)
     runtime = view.runtime
-    if day := runtime_ends(runtime.name, runtime.version):
+    day = runtime_ends(runtime.name, runtime.version)
+    if day and not _is_kept_up(view):
         called = f"{_RUNTIMES.get(runtime.name, runtime.name)} {runtime.version}"
-        yield Observation(
-            "runtime-end-of-life",
-            "warning",
-            "End of life of the runtime",
-            called,
-            _NEWER,
-            day,
-        )
+        yield Observation("runtime-end-of-life", "warning", "End of life of the runtime", called, _NEWER, day)
+
+
+def _is_kept_up(view: View) -> bool:
+    """Whether the runtime is the distribution's own, which mends it for as long as the distribution lives."""
+    tree, in_use = view.image.tree, view.survey.in_use
+    lines = (tree.shebangs[path] for path in in_use if path in tree.shebangs)
+    words = {word for line in lines for word in line.removeprefix("#!").split()[:3]}
+    programs = in_use.union(filter(None, (find_program(tree, view.image.config, word) for word in words)))
+    named = {path for path in programs if path.rpartition("/")[2].startswith(view.runtime.name)}
+    return any(
+        not named.isdisjoint(package.paths)
+        for package in view.survey.packages
+        if package.ecosystem in _SYSTEMS and not any(name in package.version for name in _THIRD_PARTIES)
+    )
 
 
 def os_release(tree: FileTree) -> dict[str, str]:
@@ -75,9 +88,10 @@ def _unquoted(value: str) -> str:
 
 
 def latest_base(view: View) -> Iterator[Observation]:
-    """A base by a name that moves, as the image's labels or its provenance tell."""
+    """A base by a name that moves, as the image's labels or its provenance tell. BuildKit attests ``latest`` where a
+    Dockerfile leaves the tag out, and no tag where it names a digest alone."""
     provenance = view.image.provenance
-    attested = [name for name, _ in provenance.base_digests] if provenance else []
+    attested = [name for name, _ in provenance.base_digests if name.endswith(":latest")] if provenance else []
     for name in dict.fromkeys((view.image.config.labels.get(_BASE_NAME, ""), *attested)):
         last = name.rpartition("/")[2]
         if name and "@" not in last and last.partition(":")[2] in ("", "latest"):
@@ -102,16 +116,15 @@ def foreign_program(view: View) -> Iterator[Observation]:
             "Build it again with a builder that fills it in.",
         )
         return
-    stated = Platform.parse(f"{config.platform.os or 'linux'}/{config.platform.architecture}").architecture
-    for word in (config.entrypoint or config.cmd or ())[:1]:
-        path = find_program(view.image.tree, config, word)
-        facts = view.image.tree.elf.get(path) if path else None
-        found = _ARCHITECTURES.get(facts.machine) if facts else None
-        if found and found != stated:
+    architecture = config.platform.architecture.lower()
+    stated = _ARCHITECTURES.get(architecture, architecture)
+    for path in sorted(view.survey.in_use & view.image.tree.elf.keys()):
+        found = _ARCHITECTURES.get(view.image.tree.elf[path].machine, stated)
+        if found != stated and (stated, found) not in _ALSO_RUNS:
             yield Observation(
                 "foreign-program",
                 "danger",
                 "Its program is for another architecture",
-                f"/{path} is built for {found}, the image says {stated}.",
+                f"/{escape_controls(path)[:300]} is built for {found}, the image says {escape_controls(stated)[:50]}.",
                 "Build for the platform that the image names: docker build --platform, GOARCH or --target to match.",
             )

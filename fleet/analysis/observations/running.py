@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
 
-from fleet.analysis.command import SHELLS
+from fleet.analysis.command import SHELLS, last_statement
 from fleet.analysis.findings import Observation
 from fleet.analysis.observations.observation import View
 
 _LONGEST_NAME = 100
+_MOST_OPTIONS = 10
 
 
 def root(view: View) -> Iterator[Observation]:
@@ -17,7 +19,7 @@ def root(view: View) -> Iterator[Observation]:
     user = view.image.config.user.partition(":")[0].strip()
     if not user:
         yield _root("The image names no user.")
-    elif user.isdigit() and int(user[:_LONGEST_NAME]) == 0:
+    elif user.isascii() and user.isdigit() and not user.strip("0"):
         yield _root("The image names user 0.")
     elif user == "root" or _user_id(view, user) == "0":
         yield _root(f"The image names the user {user[:_LONGEST_NAME]}, which is user 0.")
@@ -46,9 +48,8 @@ def shell_form(view: View) -> Iterator[Observation]:
     form ignore what CMD says."""
     config = view.image.config
     for name, words in (("ENTRYPOINT", config.entrypoint), ("CMD", config.cmd)):
-        if not words or len(words) < 3 or posixpath.basename(words[0]) not in SHELLS or words[1] != "-c":
-            continue
-        if not words[2].lstrip().startswith("exec "):
+        script = _script(words or ())
+        if words and script and last_statement(script)[:1] != ["exec"]:
             yield Observation(
                 "shell-form",
                 "info",
@@ -56,6 +57,15 @@ def shell_form(view: View) -> Iterator[Observation]:
                 f"{name} is run by {words[0]} -c, so that the shell gets the signal to stop and the program does not.",
                 'Write it as a list, CMD ["program", "argument"], or begin the script\'s last command with exec.',
             )
+
+
+def _script(words: Sequence[str]) -> str:
+    """What a shell is told to run: ``("/bin/bash", "-o", "pipefail", "-c", "make")`` gives ``make``."""
+    if words and posixpath.basename(words[0]) in SHELLS:
+        for option, script in pairwise(words[1:_MOST_OPTIONS]):
+            if option.startswith("-") and option.endswith("c"):
+                return script
+    return ""
 
 
 def health_check(view: View) -> Iterator[Observation]:

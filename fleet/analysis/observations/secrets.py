@@ -39,7 +39,7 @@ def secrets_in_environment(view: View) -> Iterator[Observation]:
             "secret-in-environment",
             "danger",
             "A secret in an environment variable",
-            f"ENV {escape_controls(name)[:100]} holds a value.",
+            f"The image sets {escape_controls(name)[:100]} to a value that looks like one.",
             f"{_KNOWN}. Set the variable when the container starts, from the platform's secret store.",
         )
 
