@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+import pytest
+
 from fleet.analysis.growth import Cause, Growth, LayerChange, grow_by_layers, layer_changes
 from fleet.image.sizes import Sizes
 from fleet.oci.manifest import Descriptor, HistoryEntry, ImageConfig, Manifest, Platform
 from tests.analysis.comparing import MB, check, image
 
 LAYER = "application/vnd.oci.image.layer.v1.tar+gzip"
+NOP = "/bin/sh -c #(nop)"
 FOREIGN = "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip"
 
 
@@ -50,6 +53,18 @@ def test_a_layer_of_the_same_step_is_one_that_changed() -> None:
         described(("a", 30 * MB), ("b", 50 * MB), steps=steps), described(("a", 30 * MB), ("c", 90 * MB), steps=steps)
     )
     assert growth.causes == (Cause("layer", "changed", "RUN apt-get install -y chromium", Sizes(0, 40 * MB)),)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "label"),
+    [
+        (f"{NOP} COPY dir:{'a' * 64} in /app ", f"{NOP} COPY dir:{'b' * 64} in /app ", "COPY … in /app"),
+        ("RUN pip install django==5.1.4", "RUN pip install django==5.2", "RUN pip install django==5.2"),
+    ],
+)  # fmt: skip
+def test_a_step_is_known_again_by_all_but_versions_and_checksums(before: str, after: str, label: str) -> None:
+    growth = compare(described(("a", 30 * MB), steps=(before,)), described(("b", 40 * MB), steps=(after,)))
+    assert growth.causes == (Cause("layer", "changed", label, Sizes(0, 10 * MB)),)
 
 
 def test_layers_that_came_and_went_are_told_apart() -> None:

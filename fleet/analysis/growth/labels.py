@@ -28,6 +28,8 @@ SYSTEM_ECOSYSTEMS = frozenset({"deb", "apk", "rpm"})
 _NOP = re.compile(r"^/bin/sh -c #\(nop\)\s{0,5}")
 _SHELL = re.compile(r"^(?:RUN )?/bin/sh -c ")
 _BUILDKIT = re.compile(r"\s{1,5}# buildkit\s{0,5}$")
+# The legacy builder names what it copied by checksum: COPY dir:3cfa… in /app.
+_CHECKSUM = re.compile(r"\b(?:dir|file|multi):[0-9a-f]{64}\b")
 _SPACE = re.compile(r"\s+")
 
 
@@ -68,7 +70,9 @@ def step_texts(config: ImageConfig, layers: int) -> list[str]:
 
 
 def step_text(created_by: str) -> str:
+    """``RUN make``, ``COPY … in /app``: without what builders add, so that it is the same in the next release."""
     text = _BUILDKIT.sub("", _SPACE.sub(" ", redact(created_by)).strip())
+    text = _CHECKSUM.sub("…", text)
     plain = _NOP.sub("", text)
     return cut(plain if plain != text else _SHELL.sub("RUN ", text), _STEP_CHARACTERS)
 
