@@ -125,7 +125,8 @@ class _Reading:
     def _add(self, member: Member, stream: ByteStream) -> None:
         name, kind, size_bytes, mode, uid, gid, link, begin, end, stored_bytes, sparse = member
         path = entry_path(name)
-        if path is None or self._is_too_long(path) or self._is_too_long(link):
+        # A character is four bytes at most, so only what is long needs to be measured.
+        if path is None or (4 * (len(path) + len(link)) > self._limits.path_bytes and self._are_too_long(path, link)):
             self.ignored += 1
             return
         if _WHITEOUT in path:
@@ -158,10 +159,8 @@ class _Reading:
         self.captures.look(path, member, stream)
         return stream.fingerprint()
 
-    def _is_too_long(self, path: str) -> bool:
-        # A character is four bytes at most, so only what is long needs to be measured.
-        longest = self._limits.path_bytes
-        return 4 * len(path) > longest and len(path.encode(errors="surrogateescape")) > longest
+    def _are_too_long(self, *paths: str) -> bool:
+        return any(len(path.encode(errors="surrogateescape")) > self._limits.path_bytes for path in paths)
 
     def entries(self, progress: Progress) -> Entries:
         """The entries with their shares; to be called once."""

@@ -45,12 +45,16 @@ class Progress:
         positions = array("q")  # a list of as many numbers would take four times the memory
         step, start, end = 0, 0, 0
         base, slope = 0.0, 0.0
+        position, before = 0, 0
         for offset in offsets:
-            if offset > end:
-                while step < last and unpacked[step] < offset:
-                    step += 1
-                start, end = unpacked[step - 1], unpacked[step]
-                base = float(stored[step - 1])
-                slope = (stored[step] - base) / (end - start) if end > start else 0.0
-            positions.append(round(base + (min(offset, end) - start) * slope))
+            # One file begins where another ends.
+            if offset != before:
+                if offset > end:
+                    while step < last and unpacked[step] < offset:
+                        step += 1
+                    start, end = unpacked[step - 1], unpacked[step]
+                    base = float(stored[step - 1])
+                    slope = (stored[step] - base) / (end - start) if end > start else 0.0
+                position, before = round(base + (min(offset, end) - start) * slope), offset
+            positions.append(position)
         return positions

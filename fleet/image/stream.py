@@ -76,11 +76,13 @@ class ByteStream:
         return taken.getvalue()
 
     def skip(self, size: int) -> None:
-        end = self._at + size
-        while end > self._size:
-            end -= self._size
+        self.skip_to(self._passed + self._at + size)
+
+    def skip_to(self, offset: int) -> None:
+        """Go on to where ``offset`` bytes are behind."""
+        while offset > self._passed + self._size:
             self._advance()
-        self._at = end
+        self._at = offset - self._passed
 
     def drain(self) -> None:
         """Read on to the end, whatever is there."""
@@ -100,7 +102,7 @@ class ByteStream:
 
     def fingerprint(self) -> int:
         """The XXH3-64 of what was watched, which is behind then."""
-        self.skip(self._watched - self.offset)
+        self.skip_to(self._watched)
         if self._hash is not None:
             self._hash.update(self._piece[self._hashed : self._at])
             self._fingerprint = self._hash.intdigest()

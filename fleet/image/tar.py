@@ -31,6 +31,7 @@ _SPARSE_MORE = 504
 _LARGEST_BYTES = 1 << 60
 _CHECKSUM, _SPACES, _ADLER = slice(148, 156), 8 * 32, 65521
 _OCTAL = re.compile(rb"[0-7]+")
+_ELEVEN_DIGITS = re.compile(rb"[0-7]{11}[\0 ]").fullmatch
 _WITHOUT_MEANING = frozenset((b"mtime", b"atime", b"ctime"))
 _NO_RECORDS: Mapping[bytes, bytes] = {}
 
@@ -92,7 +93,7 @@ def read_tar(stream: ByteStream, limits: Limits = DEFAULT_LIMITS) -> Iterator[Me
             continue
         member = _member(stream, header, {**records, **names} if names else records, begin, limits)
         yield member
-        stream.skip(member.end - stream.offset)
+        stream.skip_to(member.end)
         begin, records, names = member.end, _NO_RECORDS, _NO_RECORDS
 
 
@@ -106,7 +107,9 @@ def _next_header(stream: ByteStream) -> bytes | None:
         if following and following != _ZEROS[: len(following)]:
             raise CorruptLayer("its tar archive goes on after an end-of-archive block")
         return None
-    _check(header, stream.offset)
+    if not _is_sound(header):
+        at = stream.offset - _BLOCK
+        raise CorruptLayer(f"there is no tar header where one must be, at byte {at} of the inflated data")
     return header
 
 
@@ -167,21 +170,20 @@ def _member(stream: ByteStream, header: bytes, records: Mapping[bytes, bytes], b
     )
 
 
-def _check(header: bytes, offset: int) -> None:
-    """The header's checksum: the sum of its bytes with spaces for the field itself. Adler-32 sums the same bytes
-    (modulo 65521) at a hundredth of the cost of adding them up here."""
+def _is_sound(header: bytes) -> bool:
+    """Whether the checksum holds: the sum of the header's bytes with spaces for the field itself. Adler-32 sums the
+    same bytes (modulo 65521) at a hundredth of the cost of adding them up here."""
     field = header[_CHECKSUM]
     found = ((adler32(header) & 0xFFFF) - 1 - sum(field) + _SPACES) % _ADLER
-    # As nearly everybody writes it; a sum beyond the modulus is for the long way.
+    # As nearly everybody writes it.
     if field == b"%06o\0 " % found:
-        return
+        return True
     digits = field.partition(b"\0")[0].strip()
     expected = int(digits, 8) if _OCTAL.fullmatch(digits) else -1
     if (found - expected) % _ADLER == 0:
-        return
-    signed = sum(byte - 256 if byte > 127 else byte for byte in header[:148] + header[156:]) + _SPACES
-    if signed != expected:
-        raise CorruptLayer(f"there is no tar header where one must be, at byte {offset - _BLOCK} of the inflated data")
+        return True
+    # Old archivers added up signed characters.
+    return expected == sum(byte - 256 if byte > 127 else byte for byte in header[:148] + header[156:]) + _SPACES
 
 
 def _skip_sparse_map(stream: ByteStream, header: bytes, limits: Limits) -> int:
@@ -237,6 +239,9 @@ def pax_records(content: bytes) -> dict[bytes, bytes]:
 
 def number(field: bytes) -> int:
     """A numeric header field: octal digits, or base 256 where the first bit is set."""
+    # As nearly everybody writes a size: eleven digits and an end.
+    if _ELEVEN_DIGITS(field):
+        return int(field[:11], 8)
     if field[0] & 0x80:
         value = int.from_bytes(bytes((field[0] & 0x7F,)) + field[1:], "big")
         if field[0] & 0x40 or value > _LARGEST_BYTES:
