@@ -79,6 +79,7 @@ def form(url: str, **changes: Any) -> dict[str, Any]:
         "tag_order": "version",
         "history_tags": "12",
         "history_per_scan": "100",
+        "sharing": "provider",
         "platform": "linux/amd64",
         "base_mirrors": "",
         "concurrency": "4",

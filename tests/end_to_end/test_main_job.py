@@ -94,7 +94,7 @@ client.force_login(admin)
 form = dict(name="Debian", kind="distribution", url="{url}", username="", secret="", listing="catalog", include="",
             exclude="library/*\\nproof/*", tag_pattern="*", history_tags="12", platform="linux/amd64", concurrency="2",
             enabled="on", base_mirrors="docker.io/library={mirror}/library", crontab="", interval=every.pk,
-            login="password", tag_syntax="glob", tag_order="version", history_per_scan="100")
+            login="password", tag_syntax="glob", tag_order="version", history_per_scan="100", sharing="provider")
 page = client.post("/admin/fleet/registry/add/", form)
 assert page.status_code == 302, page.context["errors"]
 answer = Registry.objects.count()
