@@ -214,6 +214,8 @@ class TestUnusedInterpreters:
         compiler = Package("deb", "g++", "12", 0, 0, (), automatic=False)
         assert claimed(image, "unused-interpreters", [python]) == set()
         assert claimed(image, "unused-interpreters", [python, compiler]) == {"usr/bin/python3"}
+        ruby = Package("deb", "ruby3.1", "3", 0, 0, ("usr/bin/python3",), automatic=False)
+        assert claimed(image, "unused-interpreters", [ruby, compiler]) == set()
         assert claimed(image, "unused-interpreters", [replace(python, automatic=True)]) == {"usr/bin/python3"}
 
     def test_one_whose_library_a_program_loads_stays(self) -> None:

@@ -12,25 +12,27 @@ from collections.abc import Iterator
 
 from fleet.analysis.rules.rule import Claim, Rule, Survey
 
+_SUFFIXES = (
+    ".p12", ".pfx", ".jks", ".keystore", ".ppk", ".kdbx", ".ovpn", ".tfvars", ".key.pem", "_key.pem", "-key.pem",
+)  # fmt: skip
+# Every path is looked at: no alternative begins with a wildcard.
 _NAMES = re.compile(
     r"""(?x)
     \.env (?:\.(?!example|sample|template|dist|defaults?|test)[\w-]{1,30})?
     | id_(?:rsa|dsa|ecdsa|ed25519)(?:_sk)? | ssh_host_\w{1,20}_key
-    | (?:private|privkey\d*|server|client|tls|ssl|ca|cert)[._-]?(?:key)?\.(?:key|pkey)
-    | (?:[\w.-]{0,60}[._-])?(?:private|privkey|priv)(?:[._-]?key)?\.pem | [\w.-]{0,60}[._-]key\.pem | key\.pem
-    | [\w.-]{1,60}\.(?:p12|pfx|jks|keystore|ppk|kdbx|ovpn)
+    | (?:private|privkey\d*|server|client|tls|ssl|ca|cert)[._-]?(?:key)?\.(?:key|pkey) | key\.pem
     | \.npmrc | \.pypirc | \.netrc | _netrc | \.pgpass | \.my\.cnf | \.git-credentials | \.htpasswd
     | \.dockercfg | \.vault-token | kubeconfig | credentials\.json | service[-_]?[Aa]ccount[\w-]{0,40}\.json
-    | client_secrets?\.json | terraform\.tfstate(?:\.backup)? | [\w.-]{1,60}\.tfvars | secrets?\.(?:ya?ml|json|toml)
+    | client_secrets?\.json | terraform\.tfstate(?:\.backup)? | secrets?\.(?:ya?ml|json|toml)
     | master\.key | wp-config\.php
     """
 )
+_PRIVATE_KEY = re.compile(r"(?:^|[._-])(?:private|privkey|priv)(?:[._-]?key)?\.pem\Z")
 _PATHS = re.compile(
-    r"(?:.*/)?(?:\.aws/credentials|\.docker/config\.json|\.kube/config|\.azure/\w{1,60}\.json|\.cargo/credentials(?:\.toml)?"
-    r"|\.config/gcloud/(?:application_default_credentials\.json|credentials\.db)|\.gem/credentials|\.m2/settings\.xml"
-    r"|\.composer/auth\.json|\.gnupg/(?:private-keys-v1\.d/[^/]+\.key|secring\.gpg)|etc/ssl/private/[^/]+"
-    r"|run/secrets/[^/]+)",
-    re.DOTALL,
+    r"(?:^|/)(?:\.aws/credentials|\.docker/config\.json|\.kube/config|\.azure/\w{1,60}\.json"
+    r"|\.cargo/credentials(?:\.toml)?|\.config/gcloud/(?:application_default_credentials\.json|credentials\.db)"
+    r"|\.gem/credentials|\.m2/settings\.xml|\.composer/auth\.json"
+    r"|\.gnupg/(?:private-keys-v1\.d/[^/]+\.key|secring\.gpg)|etc/ssl/private/[^/]+|run/secrets/[^/]+)\Z"
 )
 # What may be told to everybody: public keys, and authorities that a program trusts.
 _OPEN = re.compile(r"(?i).*(?:public|(?<![a-z])pub(?![a-z])|trust|cacert)")
@@ -46,8 +48,14 @@ _PUBLIC = re.compile(
 def is_secret(path: str) -> bool:
     """Whether a file's name says that it holds a secret. ``path`` has no leading slash."""
     name = path.rpartition("/")[2]
-    named = len(name) <= 100 and (_NAMES.fullmatch(name) or _PATHS.fullmatch(path))
-    return bool(named) and not _OPEN.match(name) and not _PUBLIC.match(path)
+    return len(name) <= 100 and _is_named(name, path) and not _OPEN.match(name) and not _PUBLIC.match(path)
+
+
+def _is_named(name: str, path: str) -> bool:
+    if name.endswith(_SUFFIXES) or _NAMES.fullmatch(name) or (name.endswith(".pem") and _PRIVATE_KEY.search(name)):
+        return True
+    is_place = "/." in path or path.startswith((".", "etc/ssl/", "run/"))
+    return is_place and _PATHS.search(path) is not None
 
 
 def secret_files(survey: Survey) -> Iterator[Claim]:

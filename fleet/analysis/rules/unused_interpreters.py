@@ -4,7 +4,7 @@ one in /usr/local.
 An interpreter is a family of packages (``python3``, ``python3.11-minimal``, ``libpython3.11-stdlib``). It counts as
 unused only where all of this holds: the command names a program, and another one, since nobody sees what a start script
 calls; no script outside the family names it in its first line; no package outside requires it; no program outside loads
-its library; and nobody asked for it by name, unless it came beside a compiler, as node-gyp wants Python. What is
+its library; and nobody asked for it by name, but for a Python beside a compiler, as node-gyp wants it. What is
 essential never counts (Debian's perl-base), nor do packages of languages, as pip installs them.
 
 With the family goes nothing else: modules such as python3-yaml require it, and keep it.
@@ -28,26 +28,28 @@ _WRAPPERS = SHELLS | {"busybox", "env", "tini", "tini-static", "dumb-init", "cat
 
 @dataclass(frozen=True, slots=True)
 class _Family:
-    """What its packages and its programs are called."""
+    """What its packages and its programs are called, and whether compiling wants it, as node-gyp wants Python."""
 
     packages: re.Pattern[str]
     programs: re.Pattern[str]
+    builds: bool = False
 
 
 _FAMILIES = tuple(
-    _Family(re.compile(packages), re.compile(programs))
-    for packages, programs in (
+    _Family(re.compile(packages), re.compile(programs), builds)
+    for packages, programs, builds in (
         (
             r"python3?(?:[.\d]+)?(?:-minimal|-libs|-pyc)?|(?:lib)?python3?[.\d]*-(?:stdlib|minimal|distutils|lib2to3)"
             r"|libpython3?[.\d]*|pyc",
             r"python[.\d]*",
+            True,
         ),
-        (r"perl(?:-modules-[.\d]+|-libs)?|libperl[.\d]+", r"perl[.\d]*"),
-        (r"ruby[.\d]*|libruby[.\d]*|rubygems-integration", r"ruby[.\d]*"),
-        (r"tcl[.\d]*|libtcl[.\d]*|tk[.\d]*|libtk[.\d]*", r"(?:tclsh|wish|expect)[.\d]*"),
-        (r"nodejs(?:-current)?|libnode\d+", r"node(?:js)?"),
-        (r"php[.\d]*(?:-(?:cli|common))?", r"php[.\d]*"),
-        (r"lua5\.\d|liblua5\.\d-0", r"lua(?:jit)?[.\d]*"),
+        (r"perl(?:-modules-[.\d]+|-libs)?|libperl[.\d]+", r"perl[.\d]*", False),
+        (r"ruby[.\d]*|libruby[.\d]*|rubygems-integration", r"ruby[.\d]*", False),
+        (r"tcl[.\d]*|libtcl[.\d]*|tk[.\d]*|libtk[.\d]*", r"(?:tclsh|wish|expect)[.\d]*", False),
+        (r"nodejs(?:-current)?|libnode\d+", r"node(?:js)?", False),
+        (r"php[.\d]*(?:-(?:cli|common))?", r"php[.\d]*", False),
+        (r"lua5\.\d|liblua5\.\d-0", r"lua(?:jit)?[.\d]*", False),
     )
 )
 
@@ -61,7 +63,7 @@ def _claims(survey: Survey) -> Iterator[Claim]:
     compiles = any(package.name in _COMPILERS for package in systems)
     for family in _FAMILIES:
         members = [package for package in systems if family.packages.fullmatch(package.name) and not package.essential]
-        asked_for = any(package.automatic is False for package in members) and not compiles
+        asked_for = any(package.automatic is False for package in members) and not (compiles and family.builds)
         if asked_for or _is_required(graph, members):
             continue
         paths = {path for package in members for path in package.paths}
