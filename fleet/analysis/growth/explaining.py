@@ -14,7 +14,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from fleet.analysis.growth.causes import Cause
+from fleet.analysis.growth.causes import Cause, Change
 from fleet.analysis.growth.hierarchy import Group, Hierarchy
 from fleet.analysis.growth.labels import common_directory, group_detail, group_label
 from fleet.image.sizes import Sizes
@@ -24,7 +24,7 @@ MOST_CAUSES = 20
 _EXAMPLES = 3
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Part:
     """A named group without its parts that are named themselves. ``largest`` are changes as a heap."""
 
@@ -33,9 +33,8 @@ class Part:
     compressed_bytes: int
     gross_unpacked: int
     gross_compressed: int
-    is_remainder: bool
     changes: int = 0
-    kinds: set[str] = field(default_factory=set)
+    kinds: set[Change] = field(default_factory=set)
     low: str = ""
     high: str = ""
     largest: list[tuple[int, str, int, Group]] = field(default_factory=list)
@@ -48,8 +47,7 @@ def explain(hierarchy: Hierarchy) -> tuple[Cause, ...]:
         return ()
     parts = most_specific(hierarchy)
     _look_into(parts, hierarchy)
-    named = len(parts) > 1
-    return tuple(_cause(part, beside_others=named) for part in parts)
+    return tuple(_cause(part, is_other=_is_other(part, parts)) for part in parts)
 
 
 def most_specific(hierarchy: Hierarchy) -> list[Part]:
@@ -78,7 +76,7 @@ def _named(weighty: Sequence[Group], root: Group, percent: int) -> list[Part]:
         )
         is_named = _is_heavy(own[2], own[3], percent, root)
         if is_named or (group is root and any(own)):
-            parts.append(Part(group, *own, is_remainder=bool(gross_unpacked or gross_compressed)))
+            parts.append(Part(group, *own))
         if group.parent is not None:
             above = taken[id(group.parent)]
             for at, value in enumerate(_total(group)):
@@ -150,14 +148,26 @@ def _note(part: Part, change: Group, number: int) -> None:
         heapq.heapreplace(part.largest, candidate)
 
 
-def _cause(part: Part, *, beside_others: bool) -> Cause:
+def _is_other(part: Part, parts: Sequence[Part]) -> bool:
+    """Whether a part of the same group was named before it; what is left of everything comes beside any other."""
+    if part.group.parent is None:
+        return len(parts) > 1
+    return any(_is_within(named.group, part.group) for named in parts[: parts.index(part)])
+
+
+def _is_within(group: Group, above: Group) -> bool:
+    parent = group.parent
+    while parent is not None and parent is not above:
+        parent = parent.parent
+    return parent is above
+
+
+def _cause(part: Part, *, is_other: bool) -> Cause:
     delta = Sizes(part.unpacked_bytes, part.compressed_bytes)
     largest = [change for _, _, _, change in sorted(part.largest, key=lambda each: (-each[0], each[1], each[2]))]
     if part.changes == 1:
         (only,) = largest
         return Cause(only.kind, only.change, only.label, delta, only.detail)
-    group = part.group
-    is_other = part.is_remainder or (group.parent is None and beside_others)
-    label = group_label(group, part.changes, common_directory(part.low, part.high), is_other=is_other)
-    change = next(iter(part.kinds)) if len(part.kinds) == 1 else "changed"
-    return Cause(group.kind, change, label, delta, group_detail(group, largest))  # type: ignore[arg-type]
+    label = group_label(part.group, part.changes, common_directory(part.low, part.high), is_other=is_other)
+    change: Change = next(iter(part.kinds)) if len(part.kinds) == 1 else "changed"
+    return Cause(part.group.kind, change, label, delta, group_detail(part.group, largest))
