@@ -13,6 +13,7 @@ import pytest
 
 from fleet import scanning
 from fleet.models import Registry, Scan, Service, Snapshot
+from fleet.snapshots import read_growth
 
 pytestmark = [pytest.mark.django_db, pytest.mark.engine]
 
@@ -48,5 +49,9 @@ def test_every_tag_has_both_sizes_and_a_second_scan_finds_nothing_new(repository
     assert sizes == {"1": 40_000, "2": 80_000}
     assert all(0 < size < 10_000 for size in Snapshot.objects.values_list("compressed_bytes", flat=True))
     assert Service.objects.get().savings_compressed_bytes is not None
+    (growth,) = [read_growth(stored) for stored in Snapshot.objects.values_list("growth", flat=True) if stored]
+    assert growth is not None
+    assert growth.growth.by_files
+    assert [abs(cause.delta.unpacked_bytes) for cause in growth.growth.causes][:1] == [40_000]
     again = scanning.run_scan(scanning.start(registry, Scan.Trigger.COMMAND))
     assert (again.status, again.snapshots, again.layers_indexed) == (Scan.Status.DONE, 0, 0)

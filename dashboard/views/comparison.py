@@ -15,6 +15,7 @@ from dashboard.unread import registry_columns, service_columns
 from fleet import scanning
 from fleet.models import Image, Service, Snapshot
 from fleet.oci.errors import RegistryError
+from fleet.snapshots import storable
 
 CHOICES = 200
 PACKAGES_SHOWN = 100
@@ -66,7 +67,8 @@ def _snapshots(shown: Service, wanted: list[str]) -> list[Snapshot]:
     """The newest snapshots, and those that are asked for, newest first."""
     keys = [int(key) for each in wanted if (key := each.removeprefix(SNAPSHOT_MARK)) != each and _is_key(key)]
     newest = list(shown.snapshots.select_related(None).defer("growth").order_by("-taken_at", "-pk")[:CHOICES])
-    asked = shown.snapshots.filter(Q(pk__in=keys) | Q(tag__in=wanted)).defer("growth").order_by("-taken_at", "-pk")
+    tags = [storable(each) for each in wanted]
+    asked = shown.snapshots.filter(Q(pk__in=keys) | Q(tag__in=tags)).defer("growth").order_by("-taken_at", "-pk")
     known = {snapshot.pk for snapshot in newest}
     return [*newest, *(snapshot for snapshot in asked[:CHOICES] if snapshot.pk not in known)]
 
