@@ -106,14 +106,14 @@ def _asks_for_engine(arguments: Sequence[str]) -> bool:
 
 
 def _run_all(options: Options, directory: Path, servers: Servers, totals: Totals) -> None:
-    env = _environment(options, directory / ("alone" if options.arguments else "sqlite"), servers)
     postgres = {"DATABASE_URL": servers.env.get("PLIMSOLL_TEST_POSTGRES_URL", "")}
     if options.arguments:
         if options.postgres and not postgres["DATABASE_URL"]:
             raise SetupError(" ".join(["There is no PostgreSQL to run these tests on.", *servers.missing]))
-        chosen = env | postgres if options.postgres else env
+        chosen = _environment(options, directory / "alone", servers) | (postgres if options.postgres else {})
         Run(totals).pytest("pytest", options.arguments, chosen, directory / "alone")
         return
+    env = _environment(options, directory / "sqlite", servers)
     beside = _Beside(directory / "beside.log")
     beside_env = _environment(options, directory / "beside", servers) | {
         "REDIS_URL": servers.start_redis("redis-beside")
