@@ -22,8 +22,11 @@ from fleet.oci.errors import CorruptLayer, TooLarge
 
 Compression = Literal["gzip", "zstd", "none"]
 
-# Small enough that a file's share is its own and not its neighbours', large enough to cost nothing.
+# Small enough that a file's share is its own and not its neighbours', large enough to cost nothing. After a step that
+# grew more than so many times, the next one is shorter: it would take in many files, of different kinds.
 _STEP_BYTES = 16 << 10
+_DENSE = 4
+_DENSE_STEP_BYTES = 4 << 10
 _OUTPUT_BYTES = 128 << 10
 _GZIP = b"\x1f\x8b"
 _ZSTD = b"\x28\xb5\x2f\xfd"
@@ -94,11 +97,18 @@ class _Steps:
         self._chunk = memoryview(b"")
         self._at = 0
         self._progress = progress
+        self._size = _STEP_BYTES
+        self._reached = 0
 
     def readinto(self, step: memoryview) -> int:
-        """Fill the step, less only at the end."""
+        """Fill the step, or the first part of it."""
         if self.inflated_bytes is not None:
-            self._progress.reach(self.inflated_bytes())
+            reached = self.inflated_bytes()
+            self._progress.reach(reached)
+            dense = reached - self._reached > _DENSE * self._size
+            self._size = _DENSE_STEP_BYTES if dense else _STEP_BYTES
+            self._reached = reached
+            step = step[: self._size]
         size = len(step)
         end = self._at + size
         if end <= len(self._chunk):

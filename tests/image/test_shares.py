@@ -16,6 +16,8 @@ from tests.image.archives import END, in_chunks
 _ROOTS = (Path(sysconfig.get_path("stdlib")), Path(sysconfig.get_path("purelib")), Path("/usr/share"))
 _SMALLEST_BYTES, _LARGEST_BYTES = 400_000, 12_000_000
 _LAYER_BYTES = 60_000_000
+# Where a subtree begins and ends is known within a step of 16 KiB each: nobody promises 5 % of less.
+_COMPRESSED_BYTES = 150_000
 
 
 def _size(directory: Path) -> int:
@@ -57,11 +59,12 @@ def test_ten_subtrees_of_a_real_layer_weigh_what_compressing_them_gives() -> Non
             break
     blob = _compressed(b"".join(tars.values()) + END)
     entries = index_layer(in_chunks(blob), digest="", media_type="").entries
-    ten = list(tars)[:: max(1, len(tars) // 10)][:10]
-    assert len(ten) == 10
-    missed = {}
-    for directory in ten:
+    missed: dict[str, float] = {}
+    for directory, tar in tars.items():
+        measured = len(_compressed(tar + END))
         below = f"{directory}/".lstrip("/")
-        predicted = sum(entry.compressed_bytes for entry in entries if f"{entry.path}/".startswith(below))
-        missed[below] = predicted / len(_compressed(tars[directory] + END)) - 1
+        if measured >= _COMPRESSED_BYTES and len(missed) < 10:
+            predicted = sum(entry.compressed_bytes for entry in entries if f"{entry.path}/".startswith(below))
+            missed[below] = predicted / measured - 1
+    assert len(missed) == 10
     assert max(map(abs, missed.values())) < 0.05, missed
