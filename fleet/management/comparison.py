@@ -13,7 +13,7 @@ from fleet.analysis.growth import Growth, LayerChange
 from fleet.analysis.redaction import escape_controls
 from fleet.image.loading import LoadedImage
 from fleet.image.sizes import Sizes
-from fleet.management.terminal import bytes_for_people, print_lines
+from fleet.management.terminal import bytes_for_people, escaped, make_table, print_lines
 
 _PACKAGES_SHOWN = 20
 
@@ -76,25 +76,25 @@ def print_comparison(
 ) -> None:
     shared = sum(layer.shared for layer in layers)
     lines: list[Text | Table] = [
-        *(_text(f"{name}: {_pair(image)}") for name, image in zip(references, images, strict=True)),
-        _text(f"{shared} of {len(layers)} layers are in both images."),
+        *(escaped(f"{name}: {_pair(image)}") for name, image in zip(references, images, strict=True)),
+        escaped(f"{shared} of {len(layers)} layers are in both images."),
         Text(),
     ]
     if growth.causes:
         lines += [_causes(growth)]
     if growth.moved_files:
-        lines += [_text(f"{growth.moved_files} files moved with the same content: no growth.")]
+        lines += [escaped(f"{growth.moved_files} files moved with the same content: no growth.")]
     if growth.packages:
         lines += [_packages(growth)]
     delta = growth.delta
     total = f"{_signed(delta.compressed_bytes)} compressed, {_signed(delta.unpacked_bytes)} unpacked"
-    print_lines(out, [*lines, _text(f"Difference: {total}", "bold")])
+    print_lines(out, [*lines, escaped(f"Difference: {total}", "bold")])
 
 
 def _causes(growth: Growth) -> Table:
-    table = _table("Causes", ["compressed", "unpacked"], ["change", "cause"])
+    table = make_table("Causes", ["compressed", "unpacked"], ["change", "cause"])
     for cause in growth.causes:
-        told = _text(cause.label)
+        told = escaped(cause.label)
         if cause.detail:
             told.append(f"\n{escape_controls(cause.detail)}", "dim")
         sizes = _signed(cause.delta.compressed_bytes), _signed(cause.delta.unpacked_bytes)
@@ -105,24 +105,15 @@ def _causes(growth: Growth) -> Table:
 def _packages(growth: Growth) -> Table:
     left = len(growth.packages) - _PACKAGES_SHOWN
     more = f", {left} more changed less" if left > 0 else ""
-    table = _table(f"Packages{more}", ["compressed", "unpacked"], ["package", "before", "after"])
+    table = make_table(f"Packages{more}", ["compressed", "unpacked"], ["package", "before", "after"])
     for package in growth.packages[:_PACKAGES_SHOWN]:
         table.add_row(
             _signed(package.delta.compressed_bytes),
             _signed(package.delta.unpacked_bytes),
-            _text(f"{package.name} ({package.ecosystem})"),
-            _text(package.before or "–"),
-            _text(package.after or "–"),
+            escaped(f"{package.name} ({package.ecosystem})"),
+            escaped(package.before or "–"),
+            escaped(package.after or "–"),
         )
-    return table
-
-
-def _table(title: str, numbers: list[str], words: list[str]) -> Table:
-    table = Table(title=Text(title, "bold"), title_justify="left", box=None, pad_edge=False)
-    for name in numbers:
-        table.add_column(name, justify="right", no_wrap=True)
-    for name in words:
-        table.add_column(name, overflow="fold")
     return table
 
 
@@ -149,7 +140,3 @@ def _signed(count: int) -> str:
 
 def _sizes(sizes: Sizes) -> dict[str, int]:
     return {"unpacked_bytes": sizes.unpacked_bytes, "compressed_bytes": sizes.compressed_bytes}
-
-
-def _text(text: str, style: str = "") -> Text:
-    return Text(escape_controls(text), style)

@@ -9,9 +9,8 @@ from django.core.management.base import OutputWrapper
 from rich.table import Table
 from rich.text import Text
 
-from fleet.analysis.redaction import escape_controls
 from fleet.image.platforms import PlatformsWeight, PlatformWeight
-from fleet.management.terminal import bytes_for_people, print_lines
+from fleet.management.terminal import bytes_for_people, escaped, print_lines
 
 
 def platforms_as_json(reference: str, weight: PlatformsWeight) -> str:
@@ -53,16 +52,16 @@ def print_platforms(out: OutputWrapper, reference: str, weight: PlatformsWeight)
         table.add_column(name, justify="right", no_wrap=True)
     for each in weight.platforms:
         table.add_row(
-            _text(each.platform or "not stated"),
-            _text(each.digest),
+            escaped(each.platform or "not stated"),
+            escaped(each.digest),
             str(each.layers),
             bytes_for_people(each.compressed_bytes) + (" (estimated)" if each.compressed_estimated else ""),
             _unpacked(each.unpacked_bytes),
         )
     together = bytes_for_people(weight.compressed_bytes)
     table.add_row("all together", "", "", together, _unpacked(weight.unpacked_bytes), style="bold")
-    lines: list[Text | Table] = [_text(reference), _text(weight.digest), Text(), table, Text()]
-    lines += [_text(line) for line in _remarks(weight)]
+    lines: list[Text | Table] = [escaped(reference), escaped(weight.digest), Text(), table, Text()]
+    lines += [escaped(line) for line in _remarks(weight)]
     print_lines(out, lines)
 
 
@@ -83,7 +82,3 @@ def _remarks(weight: PlatformsWeight) -> list[str]:
 
 def _unpacked(count: int | None) -> str:
     return "not read" if count is None else bytes_for_people(count)
-
-
-def _text(text: str) -> Text:
-    return Text(escape_controls(text))

@@ -30,16 +30,16 @@ def print_analysis(out: OutputWrapper, reference: str, image: LoadedImage, analy
     created = f", created {image.config.created:%Y-%m-%d}" if image.config.created else ""
     estimated = " (compressed is estimated)" if image.compressed_estimated else ""
     lines: list[Text | Table] = [
-        _text(reference, "bold"),
-        _text(f"{image.descriptor.digest}, {image.config.platform}{created}"),
-        _text(f"{_pair(image.sizes)}{estimated}"),
-        _text(f"runtime {runtime.name} {runtime.version}".rstrip() + f": {runtime.evidence}"),
+        escaped(reference, "bold"),
+        escaped(f"{image.descriptor.digest}, {image.config.platform}{created}"),
+        escaped(f"{_pair(image.sizes)}{estimated}"),
+        escaped(f"runtime {runtime.name} {runtime.version}".rstrip() + f": {runtime.evidence}"),
         Text(),
         _layer_table(analysis),
         *([_finding_table(analysis)] if analysis.findings else []),
         *_observation_lines(analysis.observations, date.today()),
         *([_package_table(analysis)] if analysis.packages else []),
-        _text(f"Reclaimable: {_pair(analysis.reclaimable)}", "bold"),
+        escaped(f"Reclaimable: {_pair(analysis.reclaimable)}", "bold"),
     ]
     print_lines(out, lines)
 
@@ -48,16 +48,16 @@ def print_suggestion(out: OutputWrapper, suggestion: Suggestion) -> None:
     """Everything but the Dockerfile itself."""
     base = suggestion.base
     source = f"sizes from our table of {base.as_of}" if base.source == "table" else "sizes from its registry"
-    lines = [_text(f"{suggestion.mode} to {suggestion.tier} on {base.reference} ({source})", "bold")]
+    lines = [escaped(f"{suggestion.mode} to {suggestion.tier} on {base.reference} ({source})", "bold")]
     if not suggestion.usable:
         lines.append(Text("Do not use this Dockerfile as it is: a check failed, see below.", "bold red"))
     lines += [
-        _text(f"before  {_pair(suggestion.before)}"),
-        _text(f"after   {_pair(suggestion.after)} (estimated)"),
-        _text(f"saves   {_pair(suggestion.savings)}, {_percent(suggestion)} of the pull"),
+        escaped(f"before  {_pair(suggestion.before)}"),
+        escaped(f"after   {_pair(suggestion.after)} (estimated)"),
+        escaped(f"saves   {_pair(suggestion.savings)}, {_percent(suggestion)} of the pull"),
         *(_gate(gate) for gate in suggestion.gates),
-        *(_text(f"+ {reason}") for reason in suggestion.reasons),
-        *(_text(f"! {note}") for note in suggestion.notes),
+        *(escaped(f"+ {reason}") for reason in suggestion.reasons),
+        *(escaped(f"! {note}") for note in suggestion.notes),
     ]
     print_lines(out, lines)
 
@@ -82,11 +82,11 @@ def _percent(suggestion: Suggestion) -> str:
 
 def _gate(gate: Gate) -> Text:
     mark, style = ("passed", "green") if gate.passed else ("FAILED", "red")
-    return _text(f"{mark}  {gate.name}: {gate.detail}", style)
+    return escaped(f"{mark}  {gate.name}: {gate.detail}", style)
 
 
 def _layer_table(analysis: Analysis) -> Table:
-    table = _table("Layers", ["#", "compressed", "unpacked", "entries"], ["of", "step"])
+    table = make_table("Layers", ["#", "compressed", "unpacked", "entries"], ["of", "step"])
     for position, layer in enumerate(analysis.layers):
         table.add_row(
             str(position),
@@ -94,13 +94,13 @@ def _layer_table(analysis: Analysis) -> Table:
             bytes_for_people(layer.sizes.unpacked_bytes),
             str(layer.entries),
             "base" if layer.base else "yours",
-            _text(layer.created_by[:_STEP_CHARACTERS]),
+            escaped(layer.created_by[:_STEP_CHARACTERS]),
         )
     return table
 
 
 def _finding_table(analysis: Analysis) -> Table:
-    table = _table("Findings", ["compressed", "unpacked", "layer"], ["what", "where"])
+    table = make_table("Findings", ["compressed", "unpacked", "layer"], ["what", "where"])
     told: set[str] = set()
     for finding in analysis.findings:
         what = Text(finding.title)
@@ -122,8 +122,8 @@ def _finding_table(analysis: Analysis) -> Table:
 def _observation_lines(observations: Iterable[Observation], today: date) -> Iterator[Text]:
     told = [(severity, each) for each in observations if (severity := each.severity_on(today))]
     for severity, each in told:
-        yield _text(f"{severity:<7}  {each.title}: {each.told_on(today)}", _STYLES[severity])
-        yield _text(f"         {each.advice}", "dim")
+        yield escaped(f"{severity:<7}  {each.title}: {each.told_on(today)}", _STYLES[severity])
+        yield escaped(f"         {each.advice}", "dim")
     if told:
         yield Text()
 
@@ -131,15 +131,16 @@ def _observation_lines(observations: Iterable[Observation], today: date) -> Iter
 def _package_table(analysis: Analysis) -> Table:
     counts = Counter(package.ecosystem for package in analysis.packages)
     title = "Packages: " + ", ".join(f"{count} {escape_controls(name)}" for name, count in counts.most_common())
-    table = _table(title, ["unpacked"], ["largest"])
+    table = make_table(title, ["unpacked"], ["largest"])
     largest = sorted(analysis.packages, key=lambda package: -package.unpacked_bytes)[:_PACKAGES_SHOWN]
     for package in largest:
-        name = _text(f"{package.name} {package.version} ({package.ecosystem})")
+        name = escaped(f"{package.name} {package.version} ({package.ecosystem})")
         table.add_row(bytes_for_people(package.unpacked_bytes), name)
     return table
 
 
-def _table(title: str, numbers: Iterable[str], words: Iterable[str]) -> Table:
+def make_table(title: str, numbers: Iterable[str], words: Iterable[str]) -> Table:
+    """A table without lines, the columns of numbers first."""
     table = Table(title=Text(title, "bold"), title_justify="left", box=None, pad_edge=False)
     for name in numbers:
         table.add_column(name, justify="right", no_wrap=True)
@@ -148,12 +149,13 @@ def _table(title: str, numbers: Iterable[str], words: Iterable[str]) -> Table:
     return table
 
 
-def _text(text: str, style: str = "") -> Text:
+def escaped(text: str, style: str = "") -> Text:
+    """Text from an image, fit for a terminal."""
     return Text(escape_controls(text), style)
 
 
 def _lines(lines: Iterable[str]) -> Text:
-    return Text("\n").join(_text(line) for line in lines)
+    return Text("\n").join(escaped(line) for line in lines)
 
 
 def print_lines(out: OutputWrapper, lines: Iterable[Text | Table]) -> None:
