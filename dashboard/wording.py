@@ -78,11 +78,3 @@ def left(seconds: float) -> str:
 def rate(bytes_per_second: float) -> str:
     """``12.3 MB/s``."""
     return f"{megabytes(round(bytes_per_second))}/s"
-
-
-# ``Analysis.base_source`` → how it is known which layers came with the base.
-BASE_KNOWN = {
-    "attested": "as its builder attested",
-    "known": "known by its layers",
-    "history": "estimated from the history",
-}

@@ -13,6 +13,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from dashboard import charts, progress, wording
+from fleet.analysis.ownership import KNOWN_BY
 from fleet.models import Analysis, Scan, Service
 
 register = template.Library()
@@ -47,7 +48,7 @@ def runtime(name: str) -> str:
 @register.filter
 def base_known(analysis: Analysis) -> str:
     """How it is known what came with the base."""
-    return wording.BASE_KNOWN.get(analysis.base_source, "")
+    return KNOWN_BY.get(analysis.base_source, "")
 
 
 @register.filter

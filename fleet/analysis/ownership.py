@@ -35,6 +35,12 @@ _NAME_LABEL = "org.opencontainers.image.base.name"
 _LONGEST_NAME = 500
 
 BaseSource = Literal["attested", "known", "history", ""]
+# How the layers of a base are known, for people.
+KNOWN_BY: Mapping[str, str] = {
+    "attested": "as its builder attested",
+    "known": "known by its layers",
+    "history": "estimated from the history",
+}
 
 
 @dataclass(frozen=True, slots=True)

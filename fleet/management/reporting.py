@@ -28,6 +28,11 @@ def analysis_as_json(reference: str, image: LoadedImage, analysis: Analysis) -> 
                 "version": analysis.runtime.version,
                 "evidence": analysis.runtime.evidence,
             },
+            "base": {
+                "layers": analysis.base.layers,
+                "source": analysis.base.source,
+                "name": analysis.base.name,
+            },
             "packages": [
                 {
                     "ecosystem": package.ecosystem,

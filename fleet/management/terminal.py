@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from fleet.analysis.findings import Analysis, Observation, Severity
+from fleet.analysis.ownership import KNOWN_BY, Base
 from fleet.analysis.redaction import escape_controls
 from fleet.dockerfile.suggestion import Gate, Suggestion
 from fleet.image.loading import LoadedImage
@@ -34,6 +35,7 @@ def print_analysis(out: OutputWrapper, reference: str, image: LoadedImage, analy
         escaped(f"{image.descriptor.digest}, {image.config.platform}{created}"),
         escaped(f"{_pair(image.sizes)}{estimated}"),
         escaped(f"runtime {runtime.name} {runtime.version}".rstrip() + f": {runtime.evidence}"),
+        *_base_lines(analysis.base),
         Text(),
         _layer_table(analysis),
         *([_finding_table(analysis)] if analysis.findings else []),
@@ -83,6 +85,13 @@ def _percent(suggestion: Suggestion) -> str:
 def _gate(gate: Gate) -> Text:
     mark, style = ("passed", "green") if gate.passed else ("FAILED", "red")
     return escaped(f"{mark}  {gate.name}: {gate.detail}", style)
+
+
+def _base_lines(base: Base) -> Iterator[Text]:
+    if base.layers or base.name:
+        layers = f"{base.layers} layer{'' if base.layers == 1 else 's'}" if base.layers else "layers unknown"
+        known = f", {KNOWN_BY[base.source]}" if base.source else ""
+        yield escaped(f"base {base.name or 'without a name'}: {layers}{known}")
 
 
 def _layer_table(analysis: Analysis) -> Table:

@@ -33,6 +33,7 @@ def test_json_has_the_keys_that_programs_rely_on(registry: PushableRegistry, run
         "digest", "diff_id", "media_type", "compressed_bytes", "unpacked_bytes", "entries", "created_by", "base",
     }  # fmt: skip
     assert [layer["base"] for layer in told["layers"]] == [False, False]
+    assert told["base"] == {"layers": 0, "source": "", "name": ""}
     assert told["layers"][1]["created_by"] == "RUN step 1"
     assert told["runtime"]["name"] == "python"
     assert told["runtime"]["version"] == "3.11.9"
@@ -53,6 +54,14 @@ def test_observations_are_told_to_programs_and_to_people(registry: PushableRegis
     assert set(told["runs-as-root"]) == {"name", "severity", "title", "detail", "advice", "on"}
     assert told["runs-as-root"]["severity"] == "warning"
     assert "warning  Runs as root: The image names no user." in run("inspect", reference).out
+
+
+def test_the_base_is_named_with_how_it_is_known(run: Run) -> None:
+    label = {"org.opencontainers.image.base.name": "docker.io/library/python:3.12"}
+    with PushableRegistry({"team/app": {"1.0": image(labels=label)}}) as registry:
+        reference = f"{registry.address}/team/app:1.0"
+        assert json.loads(run("inspect", reference, "--json").out)["base"]["name"] == "docker.io/library/python:3.12"
+        assert "base docker.io/library/python:3.12: layers unknown" in run("inspect", reference).out
 
 
 def test_sizes_are_what_the_registry_stores_and_the_files_weigh(registry: PushableRegistry, run: Run) -> None:
