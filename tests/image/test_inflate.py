@@ -20,10 +20,13 @@ _DENSE_STEP = 4 << 10
 
 
 def _content(words: int) -> bytes:
-    """Compresses to a third with many words, to a tenth with few."""
+    """Compresses to a third with many words, to a tenth with few, here more and there less."""
     chance = random.Random(3)
     vocabulary = [chance.randbytes(6) for _ in range(words)]
-    return b"".join(chance.choices(vocabulary, k=600_000))
+    return b"".join(
+        b"".join(chance.choices(vocabulary[: chance.randint(words // 4, words)], k=chance.randint(500, 5000)))
+        for _ in range(250)
+    )
 
 
 def _step_by_step(blob: bytes, step_bytes: int) -> list[tuple[int, int]]:
