@@ -88,7 +88,7 @@ def bases_of(service: Service) -> Bases:
     registry = service.registry
     settings = tuple(getattr(registry, name) for name in _SETTINGS)
     return DockerfileBases(
-        _bases(registry, settings, service.platform, int(time.monotonic() // 3600)), service.dockerfile
+        registry_bases(registry, settings, service.platform, int(time.monotonic() // 3600)), service.dockerfile
     )
 
 
@@ -100,7 +100,8 @@ _SETTINGS = (
 
 
 @lru_cache(maxsize=8)
-def _bases(registry: Registry, settings: tuple[object, ...], platform: str, hour: int) -> RegistryBases:
+def registry_bases(registry: Registry, settings: tuple[object, ...], platform: str, hour: int) -> RegistryBases:
+    """What was asked of bases in this hour, by this process."""
     return RegistryBases(
         parse_mirrors(registry.base_mirrors.splitlines()),
         platform=Platform.parse(platform),

@@ -9,6 +9,7 @@ from django.db.models import Model, QuerySet
 
 from fleet import scanning
 from fleet.models import Analysis, Finding, Image, ImageLayer, Layer, Registry, Scan, Service, Snapshot, Suggestion
+from fleet.scanning import judging
 
 Rows = list[dict[str, Any]]
 # Keys, and when something was written.
@@ -25,7 +26,9 @@ def told(done: Scan) -> str:
 
 
 def forget_everything() -> None:
-    """Images and layers are global: what is known of one registry would not be read of the next."""
+    """Images and layers are global: what is known of one registry would not be read of the next. Nor would a base that
+    this process read before be stored again."""
+    judging.registry_bases.cache_clear()
     Registry.objects.all().delete()
     Image.objects.all().delete()
     Layer.objects.all().delete()

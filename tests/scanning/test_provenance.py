@@ -111,9 +111,9 @@ class TestWhoIsAsked:
 
     @pytest.fixture(autouse=True)
     def _fresh(self) -> Iterator[None]:
-        judging._bases.cache_clear()
+        judging.registry_bases.cache_clear()
         yield
-        judging._bases.cache_clear()
+        judging.registry_bases.cache_clear()
 
     @pytest.fixture
     def mirror(self) -> Iterator[ScriptedRegistry]:
