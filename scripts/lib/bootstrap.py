@@ -126,10 +126,7 @@ def _build_front_end() -> None:
     wanted_packages, wanted_build = _digest(_matching(NODE_PACKAGES)), _digest(_matching(FRONT_END))
     if BUNDLE.exists() and _says(built, wanted_build):
         return
-    node = _node()
-    path = os.pathsep.join([str(node.parent), os.environ.get("PATH", os.defpath)])
-    env = {**os.environ, "PATH": path, "NODE_DISABLE_COMPILE_CACHE": "1"}  # which would stay behind in /tmp
-    npm = _npm(node)
+    npm, env = npm_command()
     if not _says(packages, wanted_packages):
         with step("Front end packages (npm)"):
             quiet = ["--ignore-scripts", "--no-audit", "--no-fund"]
@@ -138,6 +135,14 @@ def _build_front_end() -> None:
     with step("Front end (static/dist)"):
         run([*npm, "run", "build"], "Mend the sources under static/src.", env)
         _write(built, wanted_build)
+
+
+def npm_command() -> tuple[list[str], dict[str, str]]:
+    """npm, and the environment that it runs in."""
+    node = _node()
+    path = os.pathsep.join([str(node.parent), os.environ.get("PATH", os.defpath)])
+    env = {**os.environ, "PATH": path, "NODE_DISABLE_COMPILE_CACHE": "1"}  # which would stay behind in /tmp
+    return _npm(node), env
 
 
 def _node() -> Path:

@@ -26,6 +26,7 @@ PROGRAMS = {
     "debootstrap": "debootstrap",
     "rpm": "rpm",
     "db_load": "db-util",
+    "mvn": "maven",
 }
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
 CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")

@@ -4,32 +4,25 @@ run on, and for the full image the compilers and headers that ``python:3.x`` car
 from __future__ import annotations
 
 import json
-import re
 import shutil
-import subprocess
 import sys
 import sysconfig
 from pathlib import Path
 
 from docker import DockerClient
 
+from tests.debian import run, unpack
+
 MINOR = f"{sys.version_info.major}.{sys.version_info.minor}"
-RUNTIME_PACKAGES = (
-    "ca-certificates netbase tzdata libssl3 libffi8 libsqlite3-0 libbz2-1.0 liblzma5 libreadline8 zlib1g libexpat1 "
-    "libncursesw6 libuuid1 libgdbm6 libdb5.3"
-)
 DEVELOPMENT_PACKAGES = (
     "build-essential git curl libpq-dev libssl-dev libffi-dev libsqlite3-dev default-libmysqlclient-dev"
 )
 
 
-def build_slim(engine: DockerClient, reference: str, workdir: Path) -> None:
-    """Like ``python:3.x-slim``: minbase Debian and the interpreter under /usr/local, as one imported layer."""
+def build_slim(engine: DockerClient, reference: str, debian: Path, workdir: Path) -> None:
+    """Like ``python:3.x-slim``: the Debian of a tarball and the interpreter under /usr/local, as one imported layer."""
     root = workdir / "slim"
-    codename = re.search(r"VERSION_CODENAME=(\w+)", Path("/etc/os-release").read_text())
-    assert codename, "the reference machine is Debian"
-    packages = RUNTIME_PACKAGES.replace(" ", ",")
-    _run("debootstrap", "--variant=minbase", f"--include={packages}", codename[1], str(root))
+    unpack(debian, root)
     _copy_interpreter(root)
     _install_pip(root)
     for waste in ("var/lib/apt/lists", "var/cache/apt", "usr/share/doc", "usr/share/man", "usr/share/locale", "tmp"):
@@ -74,15 +67,15 @@ def _copy_interpreter(root: Path) -> None:
     headers = Path(sysconfig.get_path("include", vars={"installed_base": str(prefix), "base": str(prefix)}))
     if headers.exists():
         shutil.copytree(headers, local / f"include/python{MINOR}")
-    _run("chroot", str(root), "ldconfig")
+    run("chroot", str(root), "ldconfig")
 
 
 def _install_pip(root: Path) -> None:
     wheels = root / "tmp/wheels"
-    _run(sys.executable, "-m", "pip", "download", "-q", "-d", str(wheels), "pip", "setuptools", "wheel")
+    run(sys.executable, "-m", "pip", "download", "-q", "-d", str(wheels), "pip", "setuptools", "wheel")
     (pip,) = (wheel.name for wheel in wheels.glob("pip-*.whl"))
     install = f"/tmp/wheels/{pip}/pip install -q --no-index --find-links /tmp/wheels pip setuptools wheel"
-    _run("chroot", str(root), "/usr/local/bin/python3", *install.split())
+    run("chroot", str(root), "/usr/local/bin/python3", *install.split())
 
 
 def _import(engine: DockerClient, root: Path, reference: str) -> None:
@@ -95,13 +88,8 @@ def _import(engine: DockerClient, root: Path, reference: str) -> None:
         'CMD ["python3"]',
     ]
     archive = root.with_suffix(".tar")
-    _run("tar", "-C", str(root), "--numeric-owner", "-cf", str(archive), ".")
+    run("tar", "-C", str(root), "--numeric-owner", "-cf", str(archive), ".")
     repository, _, tag = reference.rpartition(":")
     answer = engine.api.import_image_from_file(str(archive), repository=repository, tag=tag, changes=changes)
     archive.unlink()
     assert "error" not in json.loads(answer.splitlines()[-1]), answer
-
-
-def _run(*command: str) -> None:
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, f"{' '.join(command)}: {done.stdout[-2000:]}{done.stderr[-2000:]}"

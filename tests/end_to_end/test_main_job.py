@@ -20,6 +20,7 @@ from typing import Any
 import docker
 import pytest
 
+from tests.debian import debian_tarball
 from tests.end_to_end import bases
 from tests.servers import DebianRegistry, Installation, debian_registry, installation, redis_server, wait_until
 
@@ -68,7 +69,7 @@ def fleet(engine: docker.DockerClient, tmp_path_factory: pytest.TempPathFactory)
         installation(_made(workdir / "var"), redis_url=redis_url, database_url=_database()) as plimsoll,
     ):
         checkout = _checkout(workdir)
-        _build_and_push(engine, registry, checkout, workdir)
+        _build_and_push(engine, registry, checkout, debian_tarball(tmp_path_factory.getbasetemp()))
         plimsoll.start("worker", "--concurrency=2", "--loglevel=INFO", "-Q", "discovery,scan,index,verify")
         plimsoll.start("beat", "--loglevel=INFO", "--schedule", str(workdir / "beat"), "--pidfile=")
         yield Fleet(engine, registry, plimsoll, checkout, workdir)
@@ -250,11 +251,11 @@ def _checkout(workdir: Path) -> Path:
     return checkout
 
 
-def _build_and_push(engine: docker.DockerClient, registry: DebianRegistry, checkout: Path, workdir: Path) -> None:
+def _build_and_push(engine: docker.DockerClient, registry: DebianRegistry, checkout: Path, debian: Path) -> None:
     """Both bases and three releases of the application, each a little heavier."""
     slim, full = (f"{registry.host}/library/python:{bases.MINOR}{suffix}" for suffix in ("-slim", ""))
-    bases.build_slim(engine, slim, workdir)
-    bases.build_full(engine, full, slim, workdir)
+    bases.build_slim(engine, slim, debian, checkout.parent)
+    bases.build_full(engine, full, slim, checkout.parent)
     traditional = (checkout / "Dockerfile").read_text().replace("FROM python:", f"FROM {registry.host}/library/python:")
     for number, tag in enumerate(TAGS):
         (checkout / "release.bin").write_bytes(os.urandom(200_000 * number))
