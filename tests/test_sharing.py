@@ -9,10 +9,8 @@ import pytest
 from django.test import Client
 
 from fleet import scanning, snapshots
-from fleet.models import Analysis, BaseImage, Image, ImageLayer, Layer, LayerUse, Registry, Scan, Service, Snapshot
+from fleet.models import Layer, LayerUse, Registry, Scan, Service, Snapshot
 from fleet.sample.build import BuiltImage
-from fleet.scanning.bases import known_bases
-from fleet.scanning.judging import recall
 from tests.dashboard.pages import queries_of, words
 from tests.fakes.pushable import PushableRegistry, day, image
 
@@ -178,52 +176,3 @@ class TestPage:
         assert "without sharing they would take" in words(
             admin_client.get(f"/registries/{registry.pk}/").content.decode()
         )
-
-
-class TestKnownBases:
-    """The fleet's own images as bases of others."""
-
-    @pytest.fixture
-    def stacked(self, registry: Registry) -> Service:
-        """shop/a's image with the chain of its first layer stored as an image of its own."""
-        scan(registry)
-        a = service("shop/a")
-        whole = a.snapshot.image  # type: ignore[union-attr]
-        first = ImageLayer.objects.get(image=whole, position=0).layer
-        below = Image.objects.create(
-            digest="sha256:" + "b" * 64, media_type=whole.media_type, platform=whole.platform,
-            compressed_bytes=first.compressed_bytes, chain_id=first.diff_id, manifest=b"", config=b"",
-        )  # fmt: skip
-        ImageLayer.objects.create(image=below, layer=first, position=0)
-        return a
-
-    def known(self, a: Service) -> list[str]:
-        assert a.snapshot is not None
-        loaded = recall(a.snapshot.image, "x")
-        assert loaded is not None
-        return list(known_bases(a, loaded).values())
-
-    def test_an_image_of_another_service_is_a_base(self, stacked: Service) -> None:
-        base = Service.objects.create(registry=stacked.registry, repository="corp/python", platform=stacked.platform)
-        below = Image.objects.get(digest="sha256:" + "b" * 64)
-        Snapshot.objects.create(
-            service=base, image=below, tag="3.12", head_digest=below.digest, taken_at=day(1), compressed_bytes=1
-        )
-        assert self.known(stacked) == ["corp/python:3.12"]
-        assert scanning.reconsider(stacked)
-        analysis = Analysis.objects.get(image=stacked.snapshot.image)  # type: ignore[union-attr]
-        assert (analysis.base_layers, analysis.base_source, analysis.base_name) == (1, "known", "corp/python:3.12")
-
-    def test_a_base_that_was_read_names_it(self, stacked: Service) -> None:
-        BaseImage.objects.create(name="python:3.12-slim", image=Image.objects.get(digest="sha256:" + "b" * 64))
-        assert self.known(stacked) == ["python:3.12-slim"]
-
-    def test_an_image_that_nobody_ships_is_none(self, stacked: Service) -> None:
-        assert self.known(stacked) == []
-
-    def test_its_own_earlier_image_is_none(self, stacked: Service) -> None:
-        below = Image.objects.get(digest="sha256:" + "b" * 64)
-        Snapshot.objects.create(
-            service=stacked, image=below, tag="0", head_digest=below.digest, taken_at=day(1), compressed_bytes=1
-        )
-        assert self.known(stacked) == []

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from fleet.analysis.claims import find_all
 from fleet.analysis.findings import Analysis, LayerFacts
 from fleet.analysis.observations import View, observe
-from fleet.analysis.ownership import find_base, layer_steps
+from fleet.analysis.ownership import KnownBases, find_base, layer_steps
 from fleet.analysis.redaction import redact
 from fleet.analysis.rules import RULES
 from fleet.analysis.rules.rule import survey
@@ -19,9 +17,9 @@ from fleet.image.packages import read_packages
 RULESET = 4
 
 
-def analyse(image: LoadedImage, known_bases: Mapping[str, str] | None = None) -> Analysis:
-    """All that there is to say of an image, from what was indexed; nothing is read again. ``known_bases`` are the names
-    of images that it may be built on, by ChainID."""
+def analyse(image: LoadedImage, known_bases: KnownBases | None = None) -> Analysis:
+    """All that there is to say of an image, from what was indexed; nothing is read again. ``known_bases`` are the
+    images of the fleet that it may be built on."""
     packages = read_packages(image.tree)
     base = find_base(image, known_bases or {})
     runtime = detect_runtime(image, packages)

@@ -1,8 +1,9 @@
 """Which layers came with the base image, how that is known, and which build step made which layer.
 
-The surest word comes first: what the builder attested; else an image that the fleet knows and whose layers are the
-first of this one's, told by their ChainID, which is that of the contents and not of how a push compressed them; else
-an estimate from history.
+The surest word comes first: what the builder attested; else the longest stack of layers that the fleet knows as an
+image and that this one begins with, told by its ChainID, which is that of the contents and not of how a push compressed
+them; else an estimate from history. A name goes with known layers only where a digest says that it means them: a label
+is inherited, so that it often names the base of the base.
 
 History has one entry a step, and steps without content are marked ``empty_layer``. Not every builder keeps to that:
 buildah marks steps with content as empty, buildpacks leave entries blank. Where the count does not fit the layers,
@@ -14,7 +15,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -30,17 +31,34 @@ _ROOT_FILE_SYSTEM = re.compile(
 )
 _TOOL = re.compile(r"^(bazel build|apko)\b")
 
-
-_NAME_LABEL = "org.opencontainers.image.base.name"
+_NAME_KEY = "org.opencontainers.image.base.name"
+_DIGEST_KEY = "org.opencontainers.image.base.digest"
 _LONGEST_NAME = 500
 
-BaseSource = Literal["attested", "known", "history", ""]
+BaseSource = Literal["attested", "known", "shared", "label", "history", ""]
 # How the layers of a base are known, for people.
 KNOWN_BY: Mapping[str, str] = {
     "attested": "as its builder attested",
     "known": "known by its layers",
+    "shared": "an image of another service, known by its layers",
+    "label": "known by the digest that the image names",
     "history": "estimated from the history",
 }
+
+
+@dataclass(frozen=True, slots=True)
+class KnownBase:
+    """An image of the fleet as the base of another. ``source`` says why it is one: ``known``, Dockerfiles begin with
+    its ``name``; ``shared``, another service ships it; ``label``, the other image names it by digest. ``digests`` are
+    those by which the other image names it."""
+
+    name: str
+    source: Literal["known", "shared", "label"]
+    digests: frozenset[str] = frozenset()
+
+
+# By the ChainID of all its layers.
+KnownBases = Mapping[str, KnownBase]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +70,15 @@ class Base:
     layers: int = 0
     source: BaseSource = ""
     name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SaidBase:
+    """What an image says of its base, or its builder of one of several; either may be empty. Spec:
+    https://github.com/opencontainers/image-spec/blob/main/annotations.md"""
+
+    name: str
+    digest: str
 
 
 NO_BASE = Base()
@@ -67,30 +94,43 @@ def chain_ids(diff_ids: Sequence[str]) -> tuple[str, ...]:
     return tuple(chains)
 
 
-def find_base(image: LoadedImage, known: Mapping[str, str]) -> Base:
-    """``known`` are the names of images that the fleet knows, by the ChainID of all their layers."""
+def find_base(image: LoadedImage, known: KnownBases) -> Base:
+    """``known`` are the images of the fleet that this one may be built on."""
     layers = len(image.manifest.layers)
-    labelled = next(_names(image), "")
+    named = _own_name(image)
     if layers < 2:
-        return Base(name=labelled)
-    if image.provenance and (attested := image.provenance.base_layer_count(image.manifest)):
-        return Base(attested, "attested", labelled)
+        return Base(name=named)
     chains = chain_ids(image.config.diff_ids[: layers - 1])
+    if image.provenance and (attested := image.provenance.base_layer_count(image.manifest)):
+        found = known.get(chains[attested - 1]) if attested <= len(chains) else None
+        return Base(attested, "attested", _name_of(found, image) if found else named)
     for count in range(len(chains), 0, -1):
-        if chains[count - 1] in known:
-            return Base(count, "known", labelled or known[chains[count - 1]])
+        if found := known.get(chains[count - 1]):
+            return Base(count, found.source, _name_of(found, image))
     estimated = _estimated(image, layers)
-    return Base(estimated, "history" if estimated else "", labelled)
+    return Base(estimated, "history" if estimated else "", named)
 
 
-def _names(image: LoadedImage) -> Iterator[str]:
-    """What the builder says that the base is called: by label, by annotation, or attested."""
-    named = (image.config.labels.get(_NAME_LABEL, ""), image.manifest.annotations.get(_NAME_LABEL, ""))
-    # Of several attested bases the one of the last stage is not told from those of others.
-    attested = [name for name, _ in image.provenance.base_digests] if image.provenance else []
-    for name in (*named, *(attested if len(attested) == 1 else ())):
-        if name:
-            yield escape_controls(name[:_LONGEST_NAME])
+def said_bases(image: LoadedImage) -> tuple[SaidBase, ...]:
+    """What is said of an image's base, the surest first: by an annotation, by its builder, by a label. Names are fit to
+    show; digests may be anything."""
+    said = [SaidBase(image.manifest.annotations.get(_NAME_KEY, ""), image.manifest.annotations.get(_DIGEST_KEY, ""))]
+    said += (SaidBase(name, digest) for name, digest in (image.provenance.base_digests if image.provenance else ()))
+    said.append(SaidBase(image.config.labels.get(_NAME_KEY, ""), image.config.labels.get(_DIGEST_KEY, "")))
+    return tuple(SaidBase(escape_controls(each.name[:_LONGEST_NAME]), each.digest) for each in said)
+
+
+def _own_name(image: LoadedImage) -> str:
+    """What the base is called by all that is said of it. Of several attested bases the one of the last stage is not
+    told from those of others."""
+    annotated, *attested, labelled = said_bases(image)
+    said = (annotated, *(attested if len(attested) == 1 else ()), labelled)
+    return next((each.name for each in said if each.name), "")
+
+
+def _name_of(base: KnownBase, image: LoadedImage) -> str:
+    """As the image calls it, where its digest says that it means this one; else as the fleet does."""
+    return next((said.name for said in said_bases(image) if said.name and said.digest in base.digests), base.name)
 
 
 def layer_steps(history: Sequence[HistoryEntry], layers: int) -> tuple[HistoryEntry, ...] | None:

@@ -2,33 +2,38 @@
 
 import hashlib
 import json
+import re
 
 import django.db.models.deletion
 from django.db import migrations, models
 
 
 CHUNK = 500
+DIGEST = re.compile(r"sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128}")
 
 
 def fill_chain_ids(apps, schema_editor):
     """Of images that are stored already. See ChainID in the image spec's config.md."""
     images = apps.get_model("fleet", "Image").objects
     rows = []
-    for key, config in images.filter(chain_id="").values_list("pk", "config").iterator(chunk_size=CHUNK):
-        rows.append(images.model(pk=key, chain_id=_chain_id(bytes(config))))
+    bodies = images.filter(chain_id="").values_list("pk", "manifest", "config")
+    for key, manifest, config in bodies.iterator(chunk_size=CHUNK):
+        rows.append(images.model(pk=key, chain_id=_chain_id(bytes(manifest), bytes(config))))
         if len(rows) >= CHUNK:
             images.bulk_update(rows, ["chain_id"])
             rows = []
     images.bulk_update(rows, ["chain_id"])
 
 
-def _chain_id(config):
+def _chain_id(manifest, config):
     try:
         diff_ids = json.loads(config)["rootfs"]["diff_ids"]
+        if len(diff_ids) != len(json.loads(manifest)["layers"]) or not all(map(DIGEST.fullmatch, diff_ids)):
+            return ""
         chain = ""
         for diff_id in diff_ids:
             chain = "sha256:" + hashlib.sha256(f"{chain} {diff_id}".encode()).hexdigest() if chain else diff_id
-        return chain if len(chain) <= 71 else ""
+        return chain if chain.startswith("sha256:") else ""
     except (ValueError, KeyError, TypeError, RecursionError):
         return ""
 

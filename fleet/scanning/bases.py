@@ -1,12 +1,23 @@
-"""What the fleet knows of bases: those that were read for suggestions, and images that other services are built on."""
+"""What the fleet knows of bases: those that were read for suggestions, images that other services ship, and images that
+the one in question names by digest."""
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Sequence
+from itertools import islice
+
+from django.db.models import Exists, Max, OuterRef, Q
+
 from fleet import snapshots
-from fleet.analysis.ownership import chain_ids
+from fleet.analysis.ownership import KnownBase, KnownBases, chain_ids, said_bases
 from fleet.dockerfile.suggestion import BaseImage as Base
 from fleet.image.loading import LoadedImage
-from fleet.models import BaseImage, Image, Service, Snapshot
+from fleet.models import BaseImage, Image, ImageLayer, Service, Snapshot
+from fleet.models.image import ImageQuerySet
+
+# A base that is built daily without a change has many images of the same layers; the newest tell enough.
+_MOST_ROWS = 200
 
 
 def keep_base(base: Base, image: LoadedImage) -> None:
@@ -14,18 +25,52 @@ def keep_base(base: Base, image: LoadedImage) -> None:
     snapshots.store_base(base.reference, base.digest or "", image.descriptor.digest, image.sizes.unpacked_bytes)
 
 
-def known_bases(service: Service, image: LoadedImage) -> dict[str, str]:
-    """The names of the images that this one may be built on, by ChainID: a base that was read, else an image that is
-    another service's. Three queries, whatever the fleet's size."""
-    prefixes = chain_ids(image.config.diff_ids)[:-1]
-    found = dict(Image.objects.filter(chain_id__in=prefixes).values_list("pk", "chain_id")) if prefixes else {}
-    if not found:
+def known_bases(service: Service, image: LoadedImage) -> KnownBases:
+    """The images of the fleet that this one may be built on. Three queries, whatever the fleet's size."""
+    stacks = _stacks_below(image.config.diff_ids)
+    if stacks is None:
         return {}
-    names: dict[str, str] = {}
-    others = Snapshot.objects.filter(image__in=found).exclude(service=service.pk)
-    shipped = others.order_by("-pk").values_list("image_id", "service__repository", "tag")
-    for key, repository, tag in reversed(shipped[:100]):
-        names[found[key]] = f"{repository}:{tag}"
-    for key, name in BaseImage.objects.filter(image__in=found).order_by("seen_at").values_list("image_id", "name"):
-        names[found[key]] = name
-    return names
+    said = {each.digest for each in said_bases(image) if each.digest}
+    named = dict(_led_to(stacks, said)) if said else {}
+    known = {chain: KnownBase("", "label", digests) for chain, digests in named.items()}
+    for chain, name in _shipped(stacks, service):
+        known[chain] = KnownBase(name, "shared", named.get(chain, frozenset()))
+    for chain, name in _built_on(stacks):
+        known[chain] = KnownBase(name, "known", named.get(chain, frozenset()))
+    return known
+
+
+def _stacks_below(diff_ids: Sequence[str]) -> ImageQuerySet | None:
+    """The images whose layers are the first of these. A config is believed only where the layers themselves were read
+    and hold what it says."""
+    chains = chain_ids(diff_ids)[:-1]
+    if not chains:
+        return None
+    foreign = ImageLayer.objects.filter(image=OuterRef("pk")).exclude(layer__diff_id__in=diff_ids)
+    return Image.objects.filter(~Exists(foreign), chain_id__in=chains)
+
+
+def _built_on(stacks: ImageQuerySet) -> Iterator[tuple[str, str]]:
+    """ChainIDs and names of bases that were read, those that were seen last at the end."""
+    rows = BaseImage.objects.filter(image__in=stacks).order_by("-seen_at", "-pk")
+    yield from reversed(rows.values_list("image__chain_id", "name")[:_MOST_ROWS])
+
+
+def _shipped(stacks: ImageQuerySet, service: Service) -> Iterator[tuple[str, str]]:
+    """ChainIDs and names of images that other services ship or shipped."""
+    others = Snapshot.objects.filter(image__in=stacks).exclude(service=service.pk)
+    newest = others.order_by().values("image__chain_id").annotate(newest=Max("pk")).values("newest")
+    rows = Snapshot.objects.filter(pk__in=newest).order_by()
+    for chain, repository, tag in rows.values_list("image__chain_id", "service__repository", "tag"):
+        yield chain, f"{repository}:{tag}"
+
+
+def _led_to(stacks: ImageQuerySet, said: Collection[str]) -> Iterator[tuple[str, frozenset[str]]]:
+    """ChainIDs to which these digests lead, by whatever names them: the image itself, or an index that holds it."""
+    leads = Q(digest__in=said) | Q(base_names__head_digest__in=said) | Q(snapshots__head_digest__in=said)
+    rows = stacks.filter(leads).values_list("chain_id", "digest", "base_names__head_digest", "snapshots__head_digest")
+    found: dict[str, set[str]] = defaultdict(set)
+    for chain, *digests in islice(rows.distinct(), _MOST_ROWS):
+        found[chain].update(digest for digest in digests if digest in said)
+    for chain, led in found.items():
+        yield chain, frozenset(led)

@@ -10,6 +10,7 @@ from functools import lru_cache, partial
 
 from fleet.analysis.analyse import RULESET, analyse
 from fleet.analysis.findings import Analysis
+from fleet.analysis.ownership import find_base
 from fleet.analysis.redaction import redact
 from fleet.dockerfile.bases import Bases, DockerfileBases, Opener, RegistryBases, parse_mirrors, unpinned_notes
 from fleet.dockerfile.parse import InvalidDockerfile
@@ -79,6 +80,10 @@ def judge(service: Service, image: LoadedImage, bases: Bases | None = None) -> J
     for what a Dockerfile may start from, by default those of the service's registry."""
     analysis = analyse(image, known_bases(service, image))
     offers = tuple(_offer(service, image, analysis, mode, bases or bases_of(service)) for mode in MODES)
+    # What was read for the suggestions may be the very base of this image, the first of the fleet that is built on it.
+    known = known_bases(service, image)
+    if find_base(image, known) != analysis.base:
+        analysis = analyse(image, known)
     return Judgement(image, analysis, offers)
 
 

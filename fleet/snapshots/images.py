@@ -9,6 +9,7 @@ from django.db.models import Count, Q, Sum
 from fleet.analysis.ownership import chain_ids
 from fleet.image.loading import LoadedImage, ResolvedImage
 from fleet.models import Image, ImageLayer, Layer, Snapshot
+from fleet.oci.digests import is_digest
 from fleet.oci.errors import InvalidResponse
 from fleet.oci.manifest import Descriptor, Index, parse_config, parse_manifest
 from fleet.snapshots.records import creation_date
@@ -46,10 +47,19 @@ def _row(image: ResolvedImage, weighed: LoadedImage | None) -> Image:
         platform=storable(str(image.config.platform), 50),
         created_at=creation_date(image),
         compressed_bytes=weighed.sizes.compressed_bytes if weighed else image.manifest.compressed_bytes,
-        chain_id=next(reversed(chain_ids(image.config.diff_ids)), ""),
+        chain_id=_chain_id(image),
         manifest=image.manifest_body,
         config=image.config_body,
     )
+
+
+def _chain_id(image: ResolvedImage) -> str:
+    """The ChainID of all layers; empty where the config does not name the contents of each by a digest."""
+    diff_ids = image.config.diff_ids
+    if len(diff_ids) != len(image.manifest.layers) or not all(map(is_digest, diff_ids)):
+        return ""
+    chain = next(reversed(chain_ids(diff_ids)), "")
+    return chain if chain.startswith("sha256:") else ""
 
 
 def _store_order(stored: Mapping[str, Image], images: Mapping[str, ResolvedImage]) -> None:
