@@ -23,6 +23,11 @@ _KEY = re.compile(r"(?:^|(?<=\s))([A-Za-z_]\w{0,100})=")
 _URL_USER = re.compile(r"(://)[^\s/@\"']{1,500}@")
 _OPTION = re.compile(rf"(?<!\S)(--?[A-Za-z][\w-]{{0,60}})(=|\s{{1,5}})({_VALUE})")
 _ASSIGNMENT = re.compile(rf"(?<![\w.-])([\w.-]{{1,100}})(\s?[=:](?!=\d)\s?)({_VALUE})")
+# ``ENV NAME value``, which may hold spaces, and the options of tools that take a password next to their name.
+_SPACED = re.compile(r"(?<=\bENV\s)\s{0,5}([\w.-]{1,100})(\s{1,5})(?!=)([^\n]{1,4000})")
+_PASSWORD_OPTION = re.compile(
+    r"(\b(?:sshpass\s{1,5}-p\s{0,5}|mysql(?:dump|admin)?\s(?:[^\s;&|]{1,100}\s){0,10}-p))[^\s;&|]{1,500}"
+)
 _AUTHORIZATION = re.compile(
     r"(?i)\b((?:proxy-)?authorization\s?[:=]\s?(?:(?:bearer|basic|token)\s{1,5})?)[^\s\"']{1,4000}"
 )
@@ -70,6 +75,8 @@ def redact(created_by: str) -> str:
     text = _BEARER.sub(rf"\1{MASK}", text)
     text = _URL_USER.sub(rf"\1{MASK}@", text)
     text = _USER.sub(rf"\1\2\3:{MASK}", text)
+    text = _PASSWORD_OPTION.sub(rf"\1{MASK}", text)
+    text = _SPACED.sub(_mask_if_secret, text)
     text = _OPTION.sub(_mask_if_secret, text)
     text = _ASSIGNMENT.sub(_mask_if_secret, text)
     text = escape_controls(_KNOWN.sub(MASK, text))
@@ -110,8 +117,15 @@ def _mask_if_secret(match: re.Match[str]) -> str:
 
 
 def _names_secret(text: str) -> bool:
+    """Whatever ``secret_names`` would call one, and more: to mask too much does no harm."""
     name = re.sub(r"[^a-z]", "", text.lower())
-    return any(word in name for word in _SECRET_NAMES) or name in ("auth", "pwd", "pass")
+    return (
+        any(word in name for word in _SECRET_NAMES) or name.endswith(("auth", "pwd", "pass")) or _is_called_secret(text)
+    )
+
+
+def _is_called_secret(name: str) -> bool:
+    return _SECRET.search(name[-100:].lower()) is not None
 
 
 def is_secret(name: str, value: str) -> bool:
@@ -127,7 +141,7 @@ def is_secret(name: str, value: str) -> bool:
 def _holds_named_secret(name: str, value: str) -> bool:
     value = value.strip("\"'")
     harmless = value.startswith(_HARMLESS) or value.lower() in _PLACEHOLDERS or value.replace(".", "").isdigit()
-    return bool(value) and not harmless and _SECRET.search(name[-100:].lower()) is not None
+    return bool(value) and not harmless and _is_called_secret(name)
 
 
 def secret_names(created_by: str) -> tuple[str, ...]:
@@ -135,7 +149,8 @@ def secret_names(created_by: str) -> tuple[str, ...]:
     what kind of secret it is. Never a value."""
     text = created_by[:_READ_CHARACTERS]
     names = [name for name, value in _arguments(text) if is_secret(name, value)]
-    pairs = ((match[1], match[3]) for pattern in (_ASSIGNMENT, _OPTION) for match in pattern.finditer(text))
+    patterns = (_SPACED, _ASSIGNMENT, _OPTION)
+    pairs = ((match[1], match[3]) for pattern in patterns for match in pattern.finditer(text))
     names += (name.lstrip("-") for name, value in pairs if _holds_named_secret(name, value))
     return tuple(dict.fromkeys(names or (kind for shape, kind in _SHAPES if shape.search(text))))
 

@@ -1,8 +1,10 @@
 import time
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from fleet.analysis.redaction import escape_controls, redact
+from fleet.analysis.redaction import escape_controls, redact, secret_names
 
 
 @pytest.mark.parametrize(
@@ -96,3 +98,43 @@ def test_hostile_steps_take_no_time(hostile: str) -> None:
     start = time.process_time()
     redact(hostile)
     assert time.process_time() - start < 0.5
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        "RUN /bin/sh -c DB_PASS=hunter2x JWT_SIGNING_KEY=hunter3x ./setup.sh",
+        "RUN ENCRYPTION_KEY=hunter2x make",
+        "RUN NPM_AUTH=hunter2x npm ci",
+        "ENV API_KEY hunter2x",
+        "ENV MYSQL_PWD hunter2x and hunter3x",
+        "RUN mysql -u root -phunter2x < dump.sql",
+        "RUN sshpass -p hunter2x ssh host",
+        "RUN tool --signing-key hunter2x",
+    ],
+)
+def test_what_is_called_a_secret_is_not_shown(step: str) -> None:
+    assert "hunter" not in redact(step)
+
+
+@pytest.mark.parametrize(
+    "step", ["ENV PATH /usr/bin:/bin", "ENV LANG C.UTF-8", "RUN mysql -u root db", "RUN mkdir -p /app"]
+)
+def test_other_settings_and_options_stay(step: str) -> None:
+    assert redact(step) == step
+
+
+NAMES = st.from_regex(
+    r"[A-Za-z]{0,8}[_-]?(?:PASSWORD|pass|TOKEN|api_key|SIGNING_KEY|secret|pwd|KEY|NAME)\d?", fullmatch=True
+)
+
+
+@given(
+    NAMES,
+    st.sampled_from(["{}={}", "--{}={}", "--{} {}", "ENV {} {}", "|1 {}={} /bin/sh -c make", "export {}={} && x"]),
+)
+def test_whatever_is_named_as_a_secret_has_no_value_left(name: str, form: str) -> None:
+    value = "Zq9hunterZq9"
+    step = form.format(name, value)
+    if secret_names(step):
+        assert value not in redact(step)
