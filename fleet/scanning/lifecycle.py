@@ -9,6 +9,7 @@ queued ── begin ──▶ running ── finish ──▶ done | partial | f
 
 from __future__ import annotations
 
+import logging
 import random
 from datetime import datetime, timedelta
 
@@ -22,6 +23,8 @@ from fleet import snapshots
 from fleet.models import Registry, Scan, ScanError, Service, Snapshot
 from fleet.oci.errors import CutShort, RateLimited, RegistryError, ServerFailure, Unreachable, UntrustedCertificate
 from fleet.scanning import budget
+
+log = logging.getLogger(__name__)
 
 Status = Scan.Status
 WORKER_STOPPED = "The worker stopped before this scan was done. Its results so far are kept; scan again."
@@ -194,7 +197,12 @@ def _weigh_sharing(scan: Scan) -> None:
     gone = Snapshot.objects.filter(service__registry=scan.registry_id, gone_at__gte=scan.started_at)
     unweighed = services.filter(unique_bytes__isnull=True, compressed_bytes__isnull=False)
     if scan.snapshots or gone.exists() or unweighed.exists():
-        snapshots.weigh_sharing(scan.registry)
+        try:
+            snapshots.weigh_sharing(scan.registry)
+        except DATABASE_GONE:
+            raise
+        except Exception:  # the scan is over and well; the next one weighs again
+            log.exception("What the services of %s share could not be weighed", scan.registry)
 
 
 def _close(scan: Scan, status: str, message: str) -> bool:

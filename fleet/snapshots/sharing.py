@@ -20,6 +20,7 @@ from django.db import transaction
 from fleet.models import ImageLayer, LayerUse, Registry, Service, Snapshot
 
 CHUNK = 500
+_SHARES = ("unique_bytes", "shared_bytes")
 
 _Blob = tuple[str, int]  # scope, and the key of a layer, or that of an image (negative) for its config
 
@@ -62,33 +63,42 @@ class _Weighing:
             yield from _blobs_of(set(images))
 
     def write(self) -> None:
-        shared = [(scope, blob, count) for (scope, blob), count in self.users.items() if count > 1 and blob > 0]
+        self.write_uses()
+        self.write_services()
+        Registry.objects.filter(pk=self.registry.pk).update(
+            stored_bytes=sum(self.bytes.values()), pulled_bytes=self.pulled_bytes
+        )
+
+    def write_uses(self) -> None:
+        """Another weighing may write the same meanwhile."""
+        rows = (
+            LayerUse(registry=self.registry, scope=scope, layer_id=blob, services=count)
+            for (scope, blob), count in self.users.items()
+            if count > 1 and blob > 0
+        )
         with transaction.atomic():
-            # Locked, so that two weighings of one registry follow one another.
-            Registry.objects.select_for_update().only("pk").get(pk=self.registry.pk)
             LayerUse.objects.filter(registry=self.registry).delete()
-            LayerUse.objects.bulk_create(
-                (
-                    LayerUse(registry=self.registry, scope=scope, layer_id=layer, services=count)
-                    for scope, layer, count in shared
-                ),
-                batch_size=CHUNK,
-            )
-            self.write_services()
-            Registry.objects.filter(pk=self.registry.pk).update(
-                stored_bytes=sum(self.bytes.values()), pulled_bytes=self.pulled_bytes
-            )
+            LayerUse.objects.bulk_create(rows, batch_size=CHUNK, ignore_conflicts=True)
 
     def write_services(self) -> None:
-        rows = [Service(pk=key, **self.shares(key)) for key in self.scopes]
-        Service.objects.bulk_update(rows, ["unique_bytes", "shared_bytes"], batch_size=CHUNK)
+        """Only what changed, which is little, and a chunk a transaction: scans write these rows too, and lock them in
+        the same order."""
+        for keys in _chunks(list(self.scopes)):
+            known = Service.objects.filter(pk__in=keys).order_by("pk").values_list("pk", *_SHARES)
+            changed = {key: now for key, *before in known if tuple(before) != (now := self.shares(key))}
+            with transaction.atomic():
+                for row in (
+                    Service.objects.filter(pk__in=changed).order_by("pk").select_for_update(no_key=True).only("pk")
+                ):
+                    Service.objects.filter(pk=row.pk).update(**dict(zip(_SHARES, changed[row.pk], strict=True)))
 
-    def shares(self, service: int) -> dict[str, int | None]:
+    def shares(self, service: int) -> tuple[int | None, int | None]:
+        """``_SHARES`` of a service; None where no tag of it holds."""
         blobs = self.used.get(service)
         if not blobs:
-            return {"unique_bytes": None, "shared_bytes": None}
+            return None, None
         shared_bytes = sum(self.bytes[blob] for blob in blobs if self.users[blob] > 1)
-        return {"unique_bytes": sum(self.bytes[blob] for blob in blobs) - shared_bytes, "shared_bytes": shared_bytes}
+        return sum(self.bytes[blob] for blob in blobs) - shared_bytes, shared_bytes
 
 
 def _blobs_of(images: set[tuple[int, int, int]]) -> Iterator[tuple[int, int, int]]:
