@@ -54,6 +54,7 @@ def comparison(request: HttpRequest, pk: int) -> HttpResponse:
         "ends": [End("from", "From", before), End("to", "To", after)],
         "before": before,
         "after": after,
+        "compressed_estimated": shown.registry.estimates_compressed,
         **_compared(before, after),
     }
     return render(request, "dashboard/comparison.html", context)

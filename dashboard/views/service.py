@@ -18,7 +18,7 @@ from dashboard.scan_now import may_scan, scan_now
 from dashboard.sharing import sharing
 from dashboard.unread import registry_columns
 from dashboard.waste import waste_list
-from fleet.models import Registry, ScanError, Service, Suggestion
+from fleet.models import ScanError, Service, Suggestion
 
 FINDINGS_READ = 500
 REMARKS_SHOWN = 20
@@ -48,8 +48,7 @@ def service(request: HttpRequest, pk: int) -> HttpResponse:
         "layers": layer_rows(image, analysis, shared.uses) if image else [],
         "sharing": shared,
         "packages": package_summary(analysis.packages) if analysis else None,
-        # They keep no compressed layers, or not always: what a push would make of them is estimated.
-        "compressed_estimated": shown.registry.kind in (Registry.Kind.ENGINE, Registry.Kind.ARCHIVE),
+        "compressed_estimated": shown.registry.estimates_compressed,
         "remarks": _remarks(shown),
         "may_scan": may_scan(request),
     }

@@ -87,7 +87,8 @@ def print_comparison(
     if growth.packages:
         lines += [_packages(growth)]
     delta = growth.delta
-    total = f"{_signed(delta.compressed_bytes)} compressed, {_signed(delta.unpacked_bytes)} unpacked"
+    estimated = " (estimated)" if any(image.compressed_estimated for image in images) else ""
+    total = f"{_signed(delta.compressed_bytes)} compressed{estimated}, {_signed(delta.unpacked_bytes)} unpacked"
     print_lines(out, [*lines, escaped(f"Difference: {total}", "bold")])
 
 

@@ -172,6 +172,11 @@ class Registry(models.Model):
     def __str__(self) -> str:
         return self.name
 
+    @property
+    def estimates_compressed(self) -> bool:
+        """Whether it keeps no compressed layers, or not always: what a push would make of them is estimated."""
+        return self.kind in (self.Kind.ENGINE, self.Kind.ARCHIVE)
+
     def scope_of(self, repository: str) -> str:
         """Within what the layers of a repository are kept once: empty for the whole registry."""
         kept = self.keeps_once

@@ -14,7 +14,7 @@ from fleet.analysis.growth import Cause, Growth
 from fleet.image.layer import index_layer
 from fleet.image.sizes import Sizes
 from fleet.image.stored import dump_index
-from fleet.models import Image, ImageLayer, Layer, Service, Snapshot
+from fleet.models import Image, ImageLayer, Layer, Registry, Service, Snapshot
 from fleet.sample.build import BuiltImage
 from fleet.snapshots import write_growth
 from tests.dashboard.factories import FIRST_DAY, MB, make_image, make_service
@@ -167,6 +167,12 @@ class TestComparison:
         assert "left-pad npm 1.0 2.0" in by_tag
         assert "told by files" in by_tag
         assert "1 of 2 in both images" in by_tag
+
+    @pytest.mark.parametrize("kind", ["distribution", "engine", "archive"])
+    def test_what_a_source_cannot_measure_is_an_estimate(self, reader: Client, service: Service, kind: str) -> None:
+        Registry.objects.update(kind=kind)
+        text = words(body(reader.get(f"/services/{service.pk}/compare/")))
+        assert ("estimate of what a pull moves" in text) == (kind != "distribution")
 
     def test_backwards_is_loss(self, reader: Client, service: Service) -> None:
         text = words(body(reader.get(f"/services/{service.pk}/compare/?from=2.2&to=2.1")))
