@@ -273,6 +273,35 @@ def test_a_pytest_run_that_tells_no_counts_is_a_failure(tmp_path: Path) -> None:
     assert totals.counts["failed"] == 1
 
 
+LISTENER = r"""
+import signal, sys, time
+heard = open(sys.argv[1], "w", buffering=1)
+signal.signal(signal.SIGINT, lambda *_: heard.write("heard\n"))
+heard.write("ready\n")
+end = time.monotonic() + 2
+while time.monotonic() < end:
+    time.sleep(0.1)
+"""
+BESIDE_LISTENER = """
+import os, sys, time
+sys.path.insert(0, {root!r})
+from pathlib import Path
+from scripts.lib import testing
+from scripts.lib.steps import finish
+testing.ROOT = Path.cwd()
+
+def main():
+    with testing._Beside(Path("log")) as beside:
+        beside.start(lambda run: run.check("listener", {child!r}, os.environ))
+        try:
+            time.sleep(60)
+        finally:
+            time.sleep(0.5)  # the other run clears up first
+
+finish(main)
+"""
+
+
 class TestBeside:
     """The second of two runs, whose words are told at the end."""
 
@@ -296,7 +325,8 @@ class TestBeside:
         started = tmp_path / "started"
 
         def work(run: testing.Run) -> None:
-            run.check("long", ["sh", "-c", f"touch {started}; exec sleep 60"], os.environ)
+            code = f"import time; open({str(started)!r}, 'w'); time.sleep(60)"
+            run.check("long", [sys.executable, "-c", code], os.environ)
             run.check("next", ["touch", str(tmp_path / "next")], os.environ)
 
         def interrupted() -> None:
@@ -308,6 +338,17 @@ class TestBeside:
         with pytest.raises(KeyboardInterrupt):
             interrupted()
         assert not (tmp_path / "next").exists()
+
+    def test_ctrl_c_at_a_terminal_reaches_it_once(self, tmp_path: Path) -> None:
+        """A second one would cut short what pytest clears up after the first."""
+        script, heard = tmp_path / "script.py", tmp_path / "heard"
+        (tmp_path / "child.py").write_text(LISTENER)
+        script.write_text(BESIDE_LISTENER.format(root=str(ROOT), child=[sys.executable, "child.py", str(heard)]))
+        run = subprocess.Popen([sys.executable, script], cwd=tmp_path, start_new_session=True)
+        _wait_for(heard)
+        os.killpg(run.pid, signal.SIGINT)  # as a terminal does
+        assert run.wait(20) == 130
+        assert heard.read_text() == "ready\nheard\n"
 
 
 @pytest.mark.parametrize(

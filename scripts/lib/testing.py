@@ -195,7 +195,13 @@ class Run:
             raise Interrupted
         self._write(f"\n== {name}\n")
         self._process = subprocess.Popen(
-            command, cwd=ROOT, env=env, stdout=self._output, stderr=subprocess.STDOUT if self._output else None
+            command,
+            cwd=ROOT,
+            env=env,
+            stdout=self._output,
+            stderr=subprocess.STDOUT if self._output else None,
+            # A terminal's Ctrl-C goes to the whole group in front. What is told of it by us stands aside.
+            process_group=0 if self._output else None,
         )
         return _wait(self._process)
 
