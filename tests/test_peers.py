@@ -54,13 +54,12 @@ def test_what_cannot_be_built_is_named_and_the_others_are_there(go: Path) -> Non
     assert (go / "registry").exists()
 
 
-def test_a_pinned_version_is_built_once_and_again_when_the_pin_moves(go: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    package, version = peers.PEERS["registry"]
+def test_a_pinned_version_is_built_once_and_again_when_the_pin_moves(go: Path) -> None:
+    package, version = peers.REGISTRIES["registry"]
     peers.build(go)
     peers.build(go)
     assert (go / "log").read_text().split() == [version]
-    monkeypatch.setattr(peers, "PEERS", {"registry": (package, "v3.9.9")})
-    assert peers.build(go) == []
+    assert peers.build(go, {"registry": (package, "v3.9.9")}) == []
     assert (go / "log").read_text().split() == [version, "v3.9.9"]
 
 

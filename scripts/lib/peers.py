@@ -1,5 +1,5 @@
-"""Registries of other makers, built from their sources with Go: the tests' matrix runs with them on demand. Runs in
-.venv.
+"""Programs of other makers, built from their sources with Go: registries, which the tests' matrix runs with on demand,
+and what bench/peers.py asks for. Runs in .venv.
 
 Go fetches the modules from its proxy and checks them against its checksum database. It keeps them, and what it
 compiled, in its own caches.
@@ -16,36 +16,40 @@ from pathlib import Path
 from .steps import ROOT, SetupError, run, step
 
 DIRECTORY = ROOT / "var" / "peers"
+Programs = Mapping[str, tuple[str, str]]
 # Program → its package and the pinned version of its module.
-PEERS: Mapping[str, tuple[str, str]] = {
+REGISTRIES: Programs = {
     "registry": ("github.com/distribution/distribution/v3/cmd/registry", "v3.1.2"),
     "zot": ("zotregistry.dev/zot/v2/cmd/zot", "v2.1.20"),
 }
-NAMES = {"registry": "distribution v3", "zot": "zot"}
+NAMES = {"registry": "distribution v3"}
 
 
-def build(directory: Path = DIRECTORY) -> list[str]:
+def build(directory: Path = DIRECTORY, programs: Programs = REGISTRIES, asked_by: str = "--peers") -> list[str]:
     """Build what is missing or of another version. Gives a sentence for each that could not be built; raises
     SetupError where there is no Go to build with."""
-    wanted = [program for program in PEERS if not _is_there(directory / program, *PEERS[program])]
+    wanted = [program for program in programs if not _is_there(directory / program, *programs[program])]
     if wanted and shutil.which("go") is None:
-        names = " and ".join(NAMES[program] for program in wanted)
-        raise SetupError(f"--peers builds {names} with Go, and no go is on PATH. Install Go 1.26 or newer.")
+        names = " and ".join(map(_name, wanted))
+        raise SetupError(f"{asked_by} builds {names} with Go, and no go is on PATH. Install Go 1.26 or newer.")
     directory.mkdir(parents=True, exist_ok=True)
     missing = []
     for program in wanted:
         try:
-            _build(directory, program)
+            _build(directory, program, *programs[program])
         except SetupError as error:
-            missing.append(f"{NAMES[program]} could not be built: {error}")
+            missing.append(f"{_name(program)} could not be built: {error}")
     return missing
 
 
-def _build(directory: Path, program: str) -> None:
-    package, version = PEERS[program]
+def _name(program: str) -> str:
+    return NAMES.get(program, program)
+
+
+def _build(directory: Path, program: str, package: str, version: str) -> None:
     (directory / program).unlink(missing_ok=True)
     env = {**os.environ, "GOBIN": str(directory), "CGO_ENABLED": "0"}
-    with step(f"{NAMES[program]} {version}"):
+    with step(f"{_name(program)} {version}"):
         advice = "See that Go is new enough and reaches its module proxy."
         run(["go", "install", f"{package}@{version}"], advice, env)
 
