@@ -12,6 +12,8 @@ PACKAGES = (
     "ca-certificates,netbase,tzdata,libssl3,libffi8,libsqlite3-0,libbz2-1.0,liblzma5,libreadline8,zlib1g,libexpat1,"
     "libncursesw6,libuuid1,libgdbm6,libdb5.3"
 )
+# Nobody needs an archive of what is installed.
+DOWNLOADS = "--exclude=./var/cache/apt/archives/*.deb"
 
 
 def debian_tarball(directory: Path) -> Path:
@@ -22,7 +24,7 @@ def debian_tarball(directory: Path) -> Path:
         with tempfile.TemporaryDirectory(dir=tarball.parent) as name:
             root, draft = Path(name, "root"), Path(name, "debian.tar")
             run("debootstrap", "--variant=minbase", f"--include={PACKAGES}", _codename(), str(root))
-            run("tar", "-C", str(root), "--numeric-owner", "-cf", str(draft), ".")
+            run("tar", "-C", str(root), "--numeric-owner", DOWNLOADS, "-cf", str(draft), ".")
             draft.rename(tarball)
     return tarball
 
