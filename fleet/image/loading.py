@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 
@@ -217,7 +217,7 @@ def _read_layers(
     with ThreadPoolExecutor(_READERS if source.stores_compressed else 1, "layer") as pool:
         reading = {
             digest: pool.submit(_read_layer, source, layer, progress, failed)
-            for digest, layer in distinct.items()
+            for digest, layer in _in_reading_order(distinct, source)
             if digest not in indexes
         }
         try:
@@ -229,6 +229,13 @@ def _read_layers(
         raise error
     indexes.update((digest, future.result()) for digest, future in reading.items())
     return [indexes[layer.digest] for layer in layers]
+
+
+def _in_reading_order(layers: Mapping[str, Descriptor], source: Source) -> Iterable[tuple[str, Descriptor]]:
+    """The largest first, so that none is read alone in the end; what lies in one file in the order of the file."""
+    if not source.stores_compressed:
+        return layers.items()
+    return sorted(layers.items(), key=lambda item: -item[1].size_bytes)
 
 
 def _usable(index: LayerIndex | None, source: Source) -> LayerIndex | None:

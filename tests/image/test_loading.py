@@ -99,6 +99,17 @@ def test_layers_that_are_known_or_repeated_are_not_read_again():
     assert (again, shelf.asked) == (first, [first.manifest.config.digest])
 
 
+@pytest.mark.parametrize(("stores_compressed", "first"), [(True, (2, 3)), (False, (0,))])
+def test_large_layers_are_read_first_where_two_are_read_at_once(stores_compressed, first):
+    """Of four layers that two readers take from a queue, either may ask before the other."""
+    shelf = Shelf(stores_compressed=stores_compressed)
+    layers = [gzip.compress(archive(member("a", bytes(range(256)) * size)), 0) for size in (1, 99, 300, 200)]
+    shelf.image(*layers)
+    load_image(shelf, "latest", AMD64)
+    asked = [layer for layer in shelf.asked if layer in map(sha256, layers)]
+    assert asked[0] in [sha256(layers[position]) for position in first]
+
+
 def test_an_index_is_followed_to_the_platform():
     shelf = Shelf()
     amd64 = shelf.image(LOWER, tags=()) | {"platform": {"os": "linux", "architecture": "amd64"}}
