@@ -83,15 +83,17 @@ def test_the_share_of_the_blob_is_that_of_the_sections_alone(tmp_path):
 
 
 def test_of_a_program_that_a_layer_holds_twice_the_last_share_counts(tmp_path):
-    program = build(tmp_path, "-g")
+    program = build(tmp_path, "-g3")
     bare = stripped(program).read_bytes()
-    other = member("bin/b", program.read_bytes())
-    found = layer(member("bin/a", program.read_bytes()), other, member("bin/a", bare))
+    # Between them stands what keeps their steps apart: an edge is known to within one.
+    noise = random.Random(3).randbytes(100_000)
+    other = (member("noise", noise), member("bin/b", program.read_bytes()), member("rest", noise))
+    found = layer(member("bin/a", program.read_bytes()), *other, member("bin/a", bare))
     assert (found.elf["bin/a"].debug_bytes, found.elf["bin/a"].debug_compressed_bytes) == (0, 0)
-    again = layer(member("bin/a", program.read_bytes()), other, member("bin/a", program.read_bytes()))
+    again = layer(member("bin/a", program.read_bytes()), *other, member("bin/a", program.read_bytes()))
     assert again.elf["bin/a"].debug_compressed_bytes > 0
     expected = found.elf["bin/b"].debug_compressed_bytes
-    assert again.elf["bin/b"].debug_compressed_bytes == pytest.approx(expected, rel=0.02)
+    assert again.elf["bin/b"].debug_compressed_bytes == pytest.approx(expected, rel=0.05)
 
 
 def test_sections_that_lie_about_their_place_never_weigh_more_than_the_file():
