@@ -56,8 +56,14 @@ def write_layer(target: Path, directories: Iterable[str], wanted_bytes: int) -> 
             for path in (path for directory in directories for path in sorted(Path(directory).rglob("*"))):
                 if gzip.written > wanted_bytes:
                     break
-                tar.add(path, recursive=False)
+                tar.add(path, recursive=False, filter=_in_whole_seconds)
         gzip.finish()
+
+
+def _in_whole_seconds(info: tarfile.TarInfo) -> tarfile.TarInfo:
+    """As engines write times, which spares the extended header that tarfile writes before every file otherwise."""
+    info.mtime = int(info.mtime)
+    return info
 
 
 def write_small_files(target: Path, count: int) -> None:
@@ -105,6 +111,9 @@ def write_oci_archive(target: Path, blob: Path) -> None:
     with tarfile.open(target, "w") as tar:
         _add(tar, "oci-layout", json.dumps({"imageLayoutVersion": "1.0.0"}).encode())
         _add(tar, "index.json", json.dumps(index).encode())
+        # Syft makes no directory that the archive does not name.
+        for directory in ("blobs", "blobs/sha256"):
+            _add_directory(tar, directory)
         for content in (config, body):
             _add(tar, f"blobs/sha256/{sha256([content])}", content)
         tar.add(blob, f"blobs/sha256/{str(layer['digest']).partition(':')[2]}")
@@ -138,3 +147,9 @@ def _add(tar: tarfile.TarFile, name: str, content: bytes) -> None:
     info = tarfile.TarInfo(name)
     info.size = len(content)
     tar.addfile(info, io.BytesIO(content))
+
+
+def _add_directory(tar: tarfile.TarFile, name: str) -> None:
+    info = tarfile.TarInfo(name)
+    info.type, info.mode = tarfile.DIRTYPE, 0o755
+    tar.addfile(info)

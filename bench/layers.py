@@ -244,14 +244,14 @@ def _peers(directory: Path, blob: Path) -> dict[str, Sequence[str]]:
         write_docker_archive(docker, blob)
     arguments = {
         "syft": ("scan", f"oci-archive:{oci}", "-q", "-o", "json"),
-        "dive": (f"docker-archive://{docker}", "--ci"),
+        "dive": (f"docker-archive://{docker}", "--json", str(directory / "dive.json")),
         "skopeo": ("copy", "--insecure-policy", "-q", f"oci-archive:{oci}:bench", f"dir:{copy}"),
     }
     return {peer: (where, *arguments[peer]) for peer, where in found.items()}
 
 
 def _run(command: Sequence[str], directory: Path) -> tuple[Run, list[str]]:
-    """One run, and the lines that it printed. What a peer says of the image by its exit code is its own."""
+    """One run, and the lines that it printed. A contender that fails has no figures: the run ends there."""
     env = os.environ | {"SYFT_CHECK_FOR_APP_UPDATE": "false", "XDG_CACHE_HOME": str(directory), "PYTHONPATH": str(ROOT)}
     printed = directory / "printed"
     with printed.open("wb") as output:
@@ -261,10 +261,10 @@ def _run(command: Sequence[str], directory: Path) -> tuple[Run, list[str]]:
         seconds = time.perf_counter() - began
     child.returncode = os.waitstatus_to_exitcode(status)
     cpu_seconds = reading_seconds = used.ru_utime + used.ru_stime
+    if child.returncode:
+        raise SystemExit(f"{' '.join(command)} failed with {child.returncode}.")
     lines: list[str] = []
     if command[0] == sys.executable:
-        if child.returncode:
-            raise SystemExit(f"{' '.join(command)} failed with {child.returncode}.")
         lines = printed.read_text().splitlines()
         own = json.loads(lines[0])
         seconds, cpu_seconds, reading_seconds = own["seconds"], own["cpu_seconds"], own["reading_seconds"]
