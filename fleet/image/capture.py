@@ -23,16 +23,26 @@ _ARCHIVE_HEADS = (b"PK", b"#!")  # a script in front makes an archive executable
 _COMPONENT_BYTES = 100  # in memory, without its texts
 
 # Whole paths, for what stands in one place only.
-_SYSTEM_FILES = re.compile(
-    r"""
-    var/lib/dpkg/status | var/lib/dpkg/status\.d/[^/]+ | var/lib/dpkg/info/[^/]+\.list
-    | var/lib/apt/extended_states | (?:usr/)?lib/apk/db/installed | etc/apk/world
-    | var/lib/rpmmanifest/container-manifest-2
-    | etc/os-release | usr/lib/os-release | etc/alpine-release | etc/passwd | etc/group
-    | etc/ld\.so\.conf | etc/ld\.so\.conf\.d/[^/]+ | etc/ld-musl-[^/]+\.path
-    """,
-    re.VERBOSE,
+_SYSTEM_FILES = frozenset(
+    (
+        "etc/alpine-release",
+        "etc/apk/world",
+        "etc/group",
+        "etc/ld.so.conf",
+        "etc/os-release",
+        "etc/passwd",
+        "lib/apk/db/installed",
+        "usr/lib/apk/db/installed",
+        "usr/lib/os-release",
+        "var/lib/apt/extended_states",
+        "var/lib/dpkg/status",
+        "var/lib/rpmmanifest/container-manifest-2",
+    )
 )
+_SYSTEM_DIRECTORIES = ("etc/ld", "var/lib/dpkg/")
+_IN_SYSTEM_DIRECTORIES = re.compile(
+    r"var/lib/dpkg/(?:status\.d/[^/]+|info/[^/]+\.list)|etc/(?:ld\.so\.conf\.d/[^/]+|ld-musl-[^/]+\.path)"
+).fullmatch
 # By name, for what may stand anywhere.
 _LOCKFILES = frozenset(
     ("Pipfile.lock", "poetry.lock", "uv.lock", "package-lock.json", ".package-lock.json", "Gemfile.lock")
@@ -80,7 +90,7 @@ def wanted_text(path: str, size: int) -> bool:
         return size <= 4 * MEBIBYTE
     if name.endswith(_SUFFIXES):
         return size <= _SMALL_BYTES and _is_wanted_suffix(directory, name)
-    return path.startswith(("var/lib/", "lib/apk/", "usr/lib/", "etc/")) and bool(_SYSTEM_FILES.fullmatch(path))
+    return path in _SYSTEM_FILES or (path.startswith(_SYSTEM_DIRECTORIES) and bool(_IN_SYSTEM_DIRECTORIES(path)))
 
 
 def _is_wanted_suffix(directory: str, name: str) -> bool:
@@ -158,7 +168,7 @@ class Captures:
         begin = stream.offset
         parts = []
         for start, stop in elf.needed_ranges(stream.peek(min(size, elf.HEAD_BYTES)), size):
-            stream.skip(begin + start - stream.offset)
+            stream.skip_to(begin + start)
             parts.append((start, stream.take(stop - start)))
         program = elf.read_program(parts, size, self._budget)
         if program is None:

@@ -22,6 +22,7 @@ CHUNK = 1024
 _DIRECTORIES_AT_HAND = 1 << 16
 _CODES = {kind: code for code, kind in enumerate(KINDS)}
 _new_entry = partial(tuple.__new__, Entry)
+_Row = tuple[str, Kind, int, int, int, int, str, int]
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -102,9 +103,10 @@ def _apart(chunk: str, count: int) -> Iterable[str]:
 
 
 class EntriesWriter:
-    """Entries put down one by one."""
+    """Entries put down one by one: as rows at first, and a chunk of rows at a time in columns."""
 
     def __init__(self) -> None:
+        self._rows: list[_Row] = []
         self._kinds = array("B")
         self._sizes = array("q")
         self._modes = array("H")
@@ -116,29 +118,17 @@ class EntriesWriter:
         self._at_hand: dict[str, int] = {}
         self._names: list[str] = []
         self._links: list[str] = []
-        self._chunk_names: list[str] = []
-        self._chunk_links: list[str] = []
 
     def add(
         self, path: str, kind: Kind, size_bytes: int, mode: int, uid: int, gid: int, link: str, fingerprint: int
     ) -> None:
-        cut = path.rfind("/") + 1
-        parent = self._at_hand.get(path[:cut])
-        self._parents.append(self._new_directory(path[:cut]) if parent is None else parent)
-        self._kinds.append(_CODES[kind])
-        self._sizes.append(size_bytes)
-        self._modes.append(mode)
-        self._uids.append(uid)
-        self._gids.append(gid)
-        self._fingerprints.append(fingerprint)
-        self._chunk_links.append(link)
-        self._chunk_names.append(path[cut:])
-        if len(self._chunk_names) == CHUNK:
+        self._rows.append((path, kind, size_bytes, mode, uid, gid, link, fingerprint))
+        if len(self._rows) == CHUNK:
             self._end_chunk()
 
     def finish(self, compressed_bytes: array[int]) -> Entries:
         """All that was put down, each with its share of the blob. Nothing can be added after it."""
-        if self._chunk_names:
+        if self._rows:
             self._end_chunk()
         return Entries(
             kinds=self._kinds,
@@ -154,18 +144,29 @@ class EntriesWriter:
             links=self._links,
         )
 
-    def _new_directory(self, directory: str) -> int:
-        if len(self._at_hand) >= _DIRECTORIES_AT_HAND:
-            self._at_hand.clear()
-        number = self._at_hand[directory] = len(self._directories)
-        self._directories.append(directory)
-        return number
-
     def _end_chunk(self) -> None:
-        self._names += in_chunks(self._chunk_names)
-        self._links += in_chunks(self._chunk_links)
-        self._chunk_names.clear()
-        self._chunk_links.clear()
+        paths, kinds, sizes, modes, uids, gids, links, fingerprints = zip(*self._rows, strict=True)
+        self._rows.clear()
+        self._kinds.extend(map(_CODES.__getitem__, kinds))
+        self._sizes.extend(sizes)
+        self._modes.extend(modes)
+        self._uids.extend(uids)
+        self._gids.extend(gids)
+        self._fingerprints.extend(fingerprints)
+        cuts = [path.rfind("/") + 1 for path in paths]
+        self._parents.extend(self._directory(path[:cut]) for path, cut in zip(paths, cuts, strict=True))
+        self._names += in_chunks([path[cut:] for path, cut in zip(paths, cuts, strict=True)])
+        self._links += in_chunks(links)
+
+    def _directory(self, directory: str) -> int:
+        """The number of a directory among those that were put down."""
+        number = self._at_hand.get(directory)
+        if number is None:
+            if len(self._at_hand) >= _DIRECTORIES_AT_HAND:
+                self._at_hand.clear()
+            number = self._at_hand[directory] = len(self._directories)
+            self._directories.append(directory)
+        return number
 
 
 def in_chunks(texts: Sequence[str]) -> list[str]:

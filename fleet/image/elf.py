@@ -57,6 +57,7 @@ _STRINGS_BYTES = 20 << 20
 _TABLE_BYTES = 1 << 20
 _SYMBOLS_BYTES = 4 << 20
 _WHOLE_BYTES = 32 << 10
+_NOTES_BYTES = 256
 
 _MACHINES: Mapping[int, str] = {
     3: "i386",
@@ -100,7 +101,7 @@ def needed_ranges(head: bytes, size: int) -> tuple[Range, ...]:
     sections_stop = shape.sections_at + shape.section_size * shape.section_count
     wanted = [(0, len(head)), (max(0, shape.sections_at - NAMES_BYTES), sections_stop)]
     wanted += _tables(segments)
-    wanted += _strings(segments)
+    wanted += _strings(segments, content)
     wanted += _unloaded(shape, segments)
     wanted += _of_early_sections(shape, segments, read_sections(shape, content))
     return _merged(_affordable(wanted), size)
@@ -112,13 +113,16 @@ def _tables(segments: Iterable[Segment]) -> Iterator[Range]:
             yield segment.offset, segment.offset + min(segment.size, _TABLE_BYTES)
 
 
-def _strings(segments: Iterable[Segment]) -> Iterator[Range]:
-    """Linkers put the strings into the first segment, patchelf into a writable one of its own, where Go also has what
-    a program was built from."""
+def _strings(segments: Sequence[Segment], content: Content) -> Iterator[Range]:
+    """Linkers put the strings into the first segment, patchelf into a writable one of its own, which ends without
+    zeros. In the writable one Go has what a program was built from: at its start, and before Go 1.18 anywhere."""
+    is_go = _has_go_note(content, segments)
     loads = [segment for segment in segments if segment.type == LOAD]
     for number, segment in enumerate(loads):
-        if number == 0 or segment.flags & WRITABLE:
+        if number == 0 or (segment.flags & WRITABLE and (is_go or segment.size == segment.memory_size)):
             yield segment.offset, segment.offset + min(segment.size, _STRINGS_BYTES)
+        elif segment.flags & WRITABLE:
+            yield segment.offset, segment.offset + min(segment.size, _TABLE_BYTES)
 
 
 def _unloaded(shape: Shape, segments: Iterable[Segment]) -> Iterator[Range]:
@@ -221,6 +225,9 @@ def _interpreter(content: Content, segment: Segment) -> str:
 
 def _is_go(content: Content, segments: Iterable[Segment], sections: Iterable[Section]) -> bool:
     """Whether there is what only Go's linker writes."""
-    return any(section.name in _GO_SECTIONS for section in sections) or any(
-        content.read(segment.offset + 12, len(_GO_NOTE)) == _GO_NOTE for segment in segments if segment.type == NOTE
-    )
+    return any(section.name in _GO_SECTIONS for section in sections) or _has_go_note(content, segments)
+
+
+def _has_go_note(content: Content, segments: Iterable[Segment]) -> bool:
+    # Linkers join notes of several sections in one segment.
+    return any(_GO_NOTE in content.read(segment.offset, _NOTES_BYTES) for segment in segments if segment.type == NOTE)

@@ -7,6 +7,7 @@ https://sourceware.org/git/?p=binutils-gdb.git;a=blob;f=bfd/elf.c (_bfd_elf_make
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import NamedTuple
 
 from fleet.image.elf_tables import MOST_RECORDS, Content, Shape, layout_of, table_rows
@@ -37,6 +38,9 @@ class Section(NamedTuple):
     link: int
 
 
+_new_section = partial(tuple.__new__, Section)
+
+
 def read_sections(shape: Shape, content: Content) -> tuple[Section, ...]:
     """The table of sections, without names where those were not read; empty where there is none."""
     if not shape.sections_at:
@@ -47,12 +51,15 @@ def read_sections(shape: Shape, content: Content) -> tuple[Section, ...]:
     if shape.names_section < len(rows):
         _, _, _, _, names_at, names_size, _ = rows[shape.names_section]
         names = content.read(names_at, min(names_size, NAMES_BYTES))
-    return tuple(Section(_name(names, at), *fields) for at, *fields in rows)
-
-
-def _name(names: bytes, at: int) -> bytes:
-    end = names.find(b"\0", at) if at < len(names) else -1
-    return names[at:end] if end > 0 else b""
+    # Whole names alone: what is found at a place beyond the last one is empty.
+    names = names[: names.rfind(b"\0") + 1]
+    end_of = names.find
+    return tuple(
+        [
+            _new_section((names[at : end_of(b"\0", at)], kind, flags, address, offset, size, link))
+            for at, kind, flags, address, offset, size, link in rows
+        ]
+    )
 
 
 def debug_ranges(shape: Shape, sections: Sequence[Section], size: int) -> tuple[Range, ...]:

@@ -28,11 +28,14 @@ _GLIBC = re.compile(rb"GLIBC_(\d{1,4})\.(\d{1,4})(?:\.\d{1,4})?")
 
 
 class Segment(NamedTuple):
+    """``size`` bytes of the file become ``memory_size`` bytes; what is more is zero."""
+
     type: int
     flags: int
     offset: int
     address: int
     size: int
+    memory_size: int
 
 
 class Shape(NamedTuple):
@@ -84,14 +87,14 @@ class Content:
 def read_segments(shape: Shape, content: Content) -> Iterator[Segment]:
     # 32-bit headers hold the flags after the sizes, 64-bit ones before them.
     wide = shape.word == "Q"
-    layout = layout_of(shape.order + ("IIQQQQ" if wide else "IIIIIII"))
+    layout = layout_of(shape.order + ("IIQQQQQQ" if wide else "IIIIIIII"))
     count = min(shape.segment_count, MOST_RECORDS)
     for fields in table_rows(layout, shape.segment_size, content.read(shape.segments_at, shape.segment_size * count)):
         if wide:
-            kind, flags, offset, address, _, size = fields
+            kind, flags, offset, address, _, size, memory_size, _ = fields
         else:
-            kind, offset, address, _, size, _, flags = fields
-        yield Segment(kind, flags, offset, address, size)
+            kind, offset, address, _, size, memory_size, flags, _ = fields
+        yield Segment(kind, flags, offset, address, size, memory_size)
 
 
 def file_offset(segments: Iterable[Segment], address: int) -> int | None:
@@ -104,6 +107,8 @@ def table_rows(layout: struct.Struct, row_size: int, table: bytes) -> Iterator[t
     """The rows of a table, of which newer versions of the format may make wider ones."""
     if row_size < layout.size:
         return iter(())
+    if row_size == layout.size:
+        return layout.iter_unpack(table[: len(table) - len(table) % row_size])
     return (layout.unpack_from(table, at) for at in range(0, len(table) - layout.size + 1, row_size))
 
 
@@ -146,9 +151,8 @@ class Dynamic:
         where there is none, or where the chain of them leads out of what was read."""
         # The tables are chains of offsets, which a hostile file may tie into a loop.
         names = islice(self._versions(tag), MOST_RECORDS)
-        found = (_GLIBC.fullmatch(name) for name in names)
         try:
-            return max(((int(match[1]), int(match[2])) for match in found if match), default=None)
+            return max((version for name in names if (version := _glibc_version(name))), default=None)
         except struct.error:
             return None
 
@@ -180,6 +184,13 @@ class Dynamic:
     def _unpack(self, fields: str, at: int) -> tuple[int, ...]:
         layout = layout_of(self._order + fields)
         return layout.unpack(self._content.read(at, layout.size))
+
+
+# Programs of an image name the same few.
+@lru_cache(256)
+def _glibc_version(name: bytes) -> tuple[int, int] | None:
+    match = _GLIBC.fullmatch(name)
+    return (int(match[1]), int(match[2])) if match else None
 
 
 def text_of(raw: bytes) -> str:

@@ -13,11 +13,12 @@ class Progress:
     """Pairs of (stored, unpacked) bytes, both counted from the start, one for each step of the inflater that put
     something out."""
 
-    __slots__ = ("_stored", "_unpacked", "stored_bytes", "unpacked_bytes")
+    __slots__ = ("_noted", "_stored", "_unpacked", "stored_bytes", "unpacked_bytes")
 
     def __init__(self) -> None:
         self.stored_bytes = 0
         self.unpacked_bytes = 0
+        self._noted = 0
         self._stored = array("q", [0])
         self._unpacked = array("q", [0])
 
@@ -31,11 +32,12 @@ class Progress:
         if unpacked_bytes == self.unpacked_bytes:
             return
         self.unpacked_bytes = unpacked_bytes
-        if self._stored[-1] == self.stored_bytes:
+        if self._noted == self.stored_bytes:
             # More output of the same input: one pair, or all its bytes would fall on the first output.
             self._unpacked[-1] = unpacked_bytes
         else:
-            self._stored.append(self.stored_bytes)
+            self._noted = self.stored_bytes
+            self._stored.append(self._noted)
             self._unpacked.append(unpacked_bytes)
 
     def stored_positions(self, offsets: Iterable[int]) -> array[int]:

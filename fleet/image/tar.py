@@ -174,7 +174,7 @@ def _is_sound(header: bytes) -> bool:
     """Whether the checksum holds: the sum of the header's bytes with spaces for the field itself. Adler-32 sums the
     same bytes (modulo 65521) at a hundredth of the cost of adding them up here."""
     field = header[_CHECKSUM]
-    found = ((adler32(header) & 0xFFFF) - 1 - sum(field) + _SPACES) % _ADLER
+    found = ((adler32(header) & 0xFFFF) - (adler32(field) & 0xFFFF) + _SPACES) % _ADLER
     # As nearly everybody writes it.
     if field == b"%06o\0 " % found:
         return True
