@@ -141,7 +141,10 @@ def _run(command: Sequence[str], printed: Path) -> Run:
     settings = {"SYFT_CHECK_FOR_APP_UPDATE": "false", "SYFT_REGISTRY_INSECURE_USE_HTTP": "true"}
     with printed.open("wb") as output:
         began = time.perf_counter()
-        child = subprocess.Popen(command, env=os.environ | caches | settings, stdout=output, stderr=subprocess.DEVNULL)
+        env = os.environ | caches | settings
+        # Compiled once, as wherever nothing forbids it.
+        env.pop("PYTHONDONTWRITEBYTECODE", None)
+        child = subprocess.Popen(command, env=env, stdout=output, stderr=subprocess.DEVNULL)
         _, status, used = os.wait4(child.pid, 0)
         seconds = time.perf_counter() - began
     child.returncode = os.waitstatus_to_exitcode(status)

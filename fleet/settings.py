@@ -67,7 +67,7 @@ X_FRAME_OPTIONS = "DENY"
 INSTALLED_APPS = [
     "fleet",
     "dashboard",
-    "django.contrib.admin",
+    "django.contrib.admin.apps.SimpleAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",

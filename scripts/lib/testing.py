@@ -139,6 +139,8 @@ def _environment(options: Options, directory: Path, servers: Servers) -> dict[st
     """Nothing of an installation that the shell may point to reaches the tests. ``directory`` is of this run alone."""
     (directory / "var").mkdir(parents=True)
     foreign = ("DEBUG", "SECRET_KEY", "PLIMSOLL_SECRET_KEYS", "PLIMSOLL_PLAIN_HTTP", "ALLOWED_HOSTS", "BEHIND_PROXY")
+    # Without bytecode every process that a test starts compiles for half a second what has not changed.
+    foreign += ("PYTHONDONTWRITEBYTECODE",)
     env = {name: value for name, value in os.environ.items() if name.removesuffix("_FILE") not in foreign}
     return (
         env
