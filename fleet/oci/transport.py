@@ -5,12 +5,14 @@ urllib3 carries the bytes; what it would do by itself (retries, redirects, decod
 
 from __future__ import annotations
 
+import contextlib
+import ssl
 from collections.abc import Iterable, Iterator, Mapping
 from http.client import RemoteDisconnected
 
 import urllib3
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
-from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError, ProtocolError
+from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError, ProtocolError, SSLError
 
 from fleet.oci.answer import Answer, Limits, Stats
 from fleet.oci.errors import InvalidResponse, RegistryError, Unreachable, UntrustedCertificate
@@ -26,6 +28,7 @@ __all__ = ["Limits", "Stats", "Transport"]
 _REDIRECTS = (301, 302, 303, 307, 308)
 _ALWAYS_SENT = {"User-Agent": "plimsoll", "Accept-Encoding": "identity"}
 _KEPT_CONNECTIONS = 64
+_ALERT_SECONDS = 1.0
 
 
 class Transport:
@@ -212,9 +215,32 @@ def _exchange(
                 method, path, body=body, headers=headers, redirect=False, preload_content=False, assert_same_host=False
             )
         except ProtocolError as error:
-            if not attempts_left or body is not None or not _was_closed(error):
+            if not _was_closed(error):
                 raise
+            if not attempts_left or body is not None:
+                raise _refused_handshake(pool) or error from None
     raise AssertionError("unreachable")
+
+
+def _refused_handshake(pool: HTTPConnectionPool) -> SSLError | None:
+    """Why a server closes connections, when it says so to a client that asks for nothing.
+
+    In TLS 1.3 it judges the client's certificate after the client has begun to send: when it closes with a request
+    unread, the connection is reset, and its alert is lost with what else was under way.
+    """
+    if not isinstance(pool, HTTPSConnectionPool):
+        return None
+    with contextlib.closing(pool._new_conn()) as connection:
+        try:
+            connection.connect()
+            sock: ssl.SSLSocket = connection.sock  # type: ignore[attr-defined]  # the protocol's stub leaves it out
+            sock.settimeout(_ALERT_SECONDS)
+            sock.recv(1)
+        except ssl.SSLError as error:
+            return SSLError(error)
+        except (HTTPError, OSError):
+            return None
+    return None
 
 
 def _was_closed(error: ProtocolError) -> bool:

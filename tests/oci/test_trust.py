@@ -1,6 +1,10 @@
+import contextlib
 import os
+import socket
 import ssl
+import struct
 import tempfile
+import threading
 
 import pytest
 
@@ -80,8 +84,78 @@ def test_a_client_certificate_is_shown_and_its_want_is_named(tls, authority, tru
         connections = registry.connections
         with pytest.raises(Unauthorized, match="wants a client certificate"):
             read(registry, Trust(authority.pem))
-        # It is not asked again: at most once more over a connection that might have been an old one.
-        assert registry.connections - connections <= 2
+        # It is not asked again: at most once more over a connection that might have been an old one, and a last one
+        # that only listens.
+        assert registry.connections - connections <= 3
+
+
+def test_a_want_that_was_lost_to_a_reset_is_heard_by_listening(tls, authority):
+    """In TLS 1.3 servers may close before they have read what came with the client's last word: that resets the
+    connection, and the alert never arrives."""
+    with _Resetting(tls(wants_clients=True)) as server:
+        client = RegistryClient(f"https://127.0.0.1:{server.port}", trust=Trust(authority.pem), limits=HASTY)
+        with pytest.raises(Unauthorized, match="wants a client certificate"):
+            list(client.blob("a", BLOB))
+    assert server.ends == ["reset", "reset", "alert"]
+
+
+def _records(raw):
+    """How many records of TLS there are: a type, a version, a length of two bytes."""
+    count = 0
+    while raw:
+        raw, count = raw[5 + int.from_bytes(raw[3:5], "big") :], count + 1
+    return count
+
+
+class _Resetting:
+    """Refuses each client; one that had begun to send never reads why."""
+
+    def __init__(self, context):
+        self.ends = []
+        self._context = context
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._thread = threading.Thread(target=self._serve)
+        self.port = self._listener.getsockname()[1]
+
+    def __enter__(self):
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._thread.join()
+        self._listener.close()
+
+    def _serve(self):
+        while True:
+            try:
+                connection, _ = self._listener.accept()
+            except OSError:
+                return
+            with connection:
+                self._refuse(connection)
+
+    def _refuse(self, connection):
+        received, sent = ssl.MemoryBIO(), ssl.MemoryBIO()
+        server = self._context.wrap_bio(received, sent, server_side=True)
+        while True:
+            try:
+                server.do_handshake()
+            except ssl.SSLWantReadError:
+                connection.sendall(sent.read())
+                received.write(connection.recv(1 << 16))
+            except ssl.SSLError:
+                break
+        # The client's last word of the handshake is unread. A request would be a record after it.
+        connection.settimeout(0.3)
+        with contextlib.suppress(TimeoutError):
+            received.write(connection.recv(1 << 16))
+        asked = _records(received.read()) > 1
+        if asked:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        else:
+            connection.sendall(sent.read())
+        self.ends.append("reset" if asked else "alert")
 
 
 @pytest.mark.parametrize("elsewhere", ["another host", "another port"])
