@@ -7,6 +7,7 @@ from io import StringIO
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.utils import timezone
 
 from fleet import scanning
 from fleet.analysis.analyse import RULESET
@@ -146,6 +147,14 @@ class TestCommand:
         out = StringIO()
         call_command("reanalyze", "team/app", stdout=out)
         assert "1 service judged anew." in out.getvalue()
+
+    def test_a_named_service_that_is_gone_is_named_again(self, scanned: Service) -> None:
+        Service.objects.update(gone_at=timezone.now())
+        errors = StringIO()
+        with pytest.raises(SystemExit) as exit_:
+            call_command("reanalyze", "team/app", stdout=StringIO(), stderr=errors)
+        assert exit_.value.code == 1
+        assert "There is no image to judge of team/app" in errors.getvalue()
 
     def test_a_name_that_nobody_has_is_refused(self, scanned: Service) -> None:
         with pytest.raises(CommandError, match="No service is called team/nothing"):

@@ -23,7 +23,8 @@ UNREAD = "{} {} read by a scan first: of {} the layers' indexes are not stored, 
 class Command(BaseCommand):
     help = (
         "Judges each service's newest image anew with the present rules. No registry is asked: the files of the layers "
-        "are in the database. Exit status: 0 all judged; 1 some have to be scanned first, or failed; 2 no such service."
+        "are in the database. Exit status: 0 all judged; 1 some have to be scanned first, have no image, or failed; "
+        "2 no such service."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -34,6 +35,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, names: list[str], all: bool, **options: Any) -> None:
         services = scanning.due(_named(names), everything=all or bool(names))
+        without_image = sorted(set(names) - set(services.values_list("repository", flat=True)))
         outcomes = self._run(services).outcomes
         self.stdout.write(f"{_counted(outcomes['judged'])} judged anew.")
         if outcomes["overtaken"]:
@@ -44,7 +46,12 @@ class Command(BaseCommand):
             )
         if outcomes["failed"]:
             self.stderr.write(f"{_counted(outcomes['failed'])} failed unexpectedly. The log says more.")
-        if unread or outcomes["failed"]:
+        if without_image:
+            self.stderr.write(
+                f"There is no image to judge of {', '.join(without_image)}: none was read yet, or its registry has "
+                "none any more. Scan it."
+            )
+        if unread or outcomes["failed"] or without_image:
             sys.exit(NOT_ALL)
 
     def _run(self, services: ServiceQuerySet) -> scanning.Reanalysis:
