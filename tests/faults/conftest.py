@@ -18,12 +18,12 @@ from tests.fakes.pushable import day, image
 SECRET = "hunter2-very-secret"
 OLDER, NEWEST = image(day(0)), image(day(7), app=b"x" * 9000)
 
-# What takes a minute in earnest takes a moment here.
+# Waits between two questions take a moment here. What an answer may take is short where a test is about that alone.
 HASTY = Limits(
-    connect_seconds=1,
-    read_seconds=0.4,
-    body_seconds=0.6,
-    crawl_seconds=0.3,
+    connect_seconds=5,
+    read_seconds=10,
+    body_seconds=15,
+    crawl_seconds=10,
     backoff_seconds=0.01,
     patience_seconds=2,
     manifest_bytes=64 << 10,

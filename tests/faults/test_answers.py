@@ -6,6 +6,7 @@ import gzip
 import re
 import socket
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
@@ -177,8 +178,15 @@ class TestServerErrors:
         assert tags_known() == HISTORY_IS_KEPT
 
 
+# For what is slow on purpose alone: a busy machine is slow by itself.
+IMPATIENT = {"read_seconds": 0.4, "body_seconds": 0.6, "crawl_seconds": 0.3}
+
+
 class TestBodies:
-    def test_a_slow_manifest_is_given_up(self, server: FaultyRegistry, scanned: Scanned) -> None:
+    def test_a_slow_manifest_is_given_up(
+        self, server: FaultyRegistry, scanned: Scanned, haste: Callable[..., None]
+    ) -> None:
+        haste(**IMPATIENT)
         server.fault(f"/manifests/{NEWEST.digest}", faulty.slowly(0.1))
         started = time.monotonic()
         found = scanned()
@@ -186,7 +194,10 @@ class TestBodies:
         assert found.status in (Status.PARTIAL, Status.FAILED)
         assert "REGISTRY sent its answer too slowly. Try again later." in str(found.errors)
 
-    def test_a_blob_that_crawls_is_given_up(self, server: FaultyRegistry, scanned: Scanned) -> None:
+    def test_a_blob_that_crawls_is_given_up(
+        self, server: FaultyRegistry, scanned: Scanned, haste: Callable[..., None]
+    ) -> None:
+        haste(**IMPATIENT)
         server.fault(BLOB, faulty.slowly(0.05))
         started = time.monotonic()
         found = scanned()
@@ -194,7 +205,10 @@ class TestBodies:
         assert found.status in (Status.PARTIAL, Status.FAILED)
         assert "REGISTRY sends too slowly. Try again later." in str(found.errors)
 
-    def test_a_registry_that_falls_silent_is_given_up(self, server: FaultyRegistry, scanned: Scanned) -> None:
+    def test_a_registry_that_falls_silent_is_given_up(
+        self, server: FaultyRegistry, scanned: Scanned, haste: Callable[..., None]
+    ) -> None:
+        haste(**IMPATIENT)
         server.fault("/tags/list", faulty.slowly(3, 10))
         found = scanned()
         assert found.status == Status.FAILED
