@@ -44,6 +44,18 @@ CHECKS: Mapping[str, Sequence[str]] = {
 # what registries answer (``once``).
 ON_ANY_DATABASE = "database and not engine and not browser and not once"
 NOTHING_COLLECTED = 5
+# What waits for other processes most of its time, and has servers of its own, runs beside the rest.
+PATIENT = ("tests/browser", "tests/survival")
+# The last one would have every process that a test starts compile for half a second what has not changed.
+FOREIGN = (
+    "DEBUG",
+    "SECRET_KEY",
+    "PLIMSOLL_SECRET_KEYS",
+    "PLIMSOLL_PLAIN_HTTP",
+    "ALLOWED_HOSTS",
+    "BEHIND_PROXY",
+    "PYTHONDONTWRITEBYTECODE",
+)
 
 
 @dataclass(frozen=True)
@@ -121,7 +133,8 @@ def _run_all(options: Options, directory: Path, servers: Servers, totals: Totals
     beside_env["PLIMSOLL_TEST_REDIS_URL"] = beside_env["REDIS_URL"]
     with beside:
         beside.start(lambda run: _beside(run, beside_env, postgres, directory / "beside"))
-        Run(totals).pytest("pytest on SQLite", ["--durations=25"], env, directory / "sqlite")
+        others = [f"--ignore={path}" for path in PATIENT]
+        Run(totals).pytest("pytest on SQLite", [*others, "--durations=25"], env, directory / "sqlite")
     totals.counts.update(beside.totals.counts)
     if not postgres["DATABASE_URL"]:
         servers.missing.append("PostgreSQL is not installed: the suite ran on SQLite alone.")
@@ -133,15 +146,13 @@ def _beside(run: Run, env: Mapping[str, str], postgres: Mapping[str, str], direc
         run.check(name, command, env)
     if postgres["DATABASE_URL"]:
         run.pytest("pytest on PostgreSQL", ["-m", ON_ANY_DATABASE, "--durations=10"], {**env, **postgres}, directory)
+    run.pytest("browser and killed workers on SQLite", [*PATIENT, "--durations=10"], env, directory)
 
 
 def _environment(options: Options, directory: Path, servers: Servers) -> dict[str, str]:
     """Nothing of an installation that the shell may point to reaches the tests. ``directory`` is of this run alone."""
     (directory / "var").mkdir(parents=True)
-    foreign = ("DEBUG", "SECRET_KEY", "PLIMSOLL_SECRET_KEYS", "PLIMSOLL_PLAIN_HTTP", "ALLOWED_HOSTS", "BEHIND_PROXY")
-    # Without bytecode every process that a test starts compiles for half a second what has not changed.
-    foreign += ("PYTHONDONTWRITEBYTECODE",)
-    env = {name: value for name, value in os.environ.items() if name.removesuffix("_FILE") not in foreign}
+    env = {name: value for name, value in os.environ.items() if name.removesuffix("_FILE") not in FOREIGN}
     return (
         env
         | servers.env

@@ -1,39 +1,114 @@
 """The parser against BuildKit's own, and against text that is no Dockerfile."""
 
+import re
 from pathlib import Path
 
+import dockerfile
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from fleet.dockerfile.parse import InvalidDockerfile, parse_dockerfile
+from fleet.dockerfile.parse import KNOWN, Instruction, InvalidDockerfile, parse_dockerfile
+from tests.dockerfile.corpus import CORPUS
 
 GOLDEN = Path(__file__).parent.parent / "golden"
 FILES = sorted(GOLDEN.glob("*.Dockerfile"))
+WORDS_IN = ("RUN", "CMD", "ENTRYPOINT", "SHELL")
 
 
 def read(path):
     return path.read_bytes().decode()
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
-def test_unchanged_text_comes_out_byte_for_byte(path):
-    assert str(parse_dockerfile(read(path))) == read(path)
+TEXTS = {**CORPUS, **{path.name: read(path) for path in FILES}}
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
-def test_instructions_are_those_of_buildkits_parser(path):
-    oracle = pytest.importorskip("dockerfile")
-    expected = oracle.parse_string(read(path).replace("\r\n", "\n"))
-    parsed = parse_dockerfile(read(path))
-    instructions = [part for part in parsed.head if hasattr(part, "name")]
-    instructions += [one for stage in parsed.stages for one in stage.instructions]
-    assert [(one.name, one.line) for one in instructions] == [(c.cmd.upper(), c.start_line) for c in expected]
-    assert [one.flags for one in instructions] == [tuple(c.flags) for c in expected]
-    assert [one.heredocs for one in instructions] == [tuple(h.content for h in c.heredocs) for c in expected] or any(
-        "<<-" in one.value for one in instructions
-    )
-    for one, command in zip(instructions, expected, strict=True):
-        if command.json and one.value.startswith("["):
-            assert one.array == tuple(command.value)
+def instructions(text):
+    parsed = parse_dockerfile(text)
+    parts = (*parsed.head, *(part for stage in parsed.stages for part in stage.parts))
+    return [part for part in parts if isinstance(part, Instruction)]
+
+
+def lines(part):
+    return part.line, part.line + len(part.text.removesuffix("\n").split("\n")) - 1
+
+
+def bodies(part):
+    """Of ONBUILD the builder reads them when it runs."""
+    return () if part.name == "ONBUILD" else part.heredocs
+
+
+def words(part):
+    if part.name not in WORDS_IN:
+        return ()
+    if part.array is not None:
+        return part.array
+    return (part.value,) if part.value else ()
+
+
+def ours(text):
+    return [(one.name, one.flags, lines(one), bodies(one), words(one)) for one in instructions(text)]
+
+
+def buildkits(text):
+    return [
+        (
+            (name := one.cmd.upper()),
+            tuple(one.flags),
+            (one.start_line, one.end_line),
+            tuple(heredoc.content for heredoc in one.heredocs),
+            tuple(one.value) if name in WORDS_IN else (),
+        )
+        for one in dockerfile.parse_string(text)
+    ]
+
+
+def test_the_corpus_is_large_and_varied():
+    assert len(CORPUS) >= 200
+    assert len(set(CORPUS.values())) == len(CORPUS)
+    assert {one.name for text in CORPUS.values() for one in instructions(text)} == KNOWN
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_unchanged_text_comes_out_byte_for_byte(name):
+    assert str(parse_dockerfile(TEXTS[name])) == TEXTS[name]
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_instructions_are_those_of_buildkits_parser(name):
+    assert ours(TEXTS[name]) == buildkits(TEXTS[name])
+
+
+LINES = sorted({line for text in CORPUS.values() for line in text.split("\n")})
+# NUL ends a string on the way to the builder; beyond ASCII it looks for the ends of flags byte by byte, within letters too.
+PIECES = st.lists(
+    st.sampled_from(LINES) | st.text(st.characters(min_codepoint=1, max_codepoint=127), max_size=20), max_size=12
+)
+
+
+@settings(max_examples=1000)
+@given(PIECES, st.sampled_from(["\n", "\r\n"]))
+def test_any_lines_are_read_as_buildkits_parser_reads_them(pieces, end):
+    text = f"FROM a{end}" + end.join(pieces)
+    # Ours refuses more: it knows the names of instructions, and what may stand in FROM.
+    if refusal(text) is None:
+        assert ours(text) == buildkits(text)
+
+
+@given(st.text() | PIECES.map("\n".join))
+def test_any_text_comes_out_unchanged_or_is_refused_by_its_line(text):
+    message = refusal(text)
+    if message is None:
+        assert str(parse_dockerfile(text)) == text
+    else:
+        assert re.match(r"Line \d+: |The Dockerfile ", message)
+
+
+def refusal(text):
+    try:
+        parse_dockerfile(text)
+    except InvalidDockerfile as error:
+        return str(error)
 
 
 def test_stages_know_their_base_name_and_platform():
@@ -58,6 +133,13 @@ def test_global_arguments_are_read():
         ("FROM a\nRUN <<EOF\nx\n", "Line 2: the heredoc EOF"),
         ("FROM a\nCMD\n", "Line 2: CMD says nothing"),
         ("# escape=x\nFROM a\n", "Line 1: the escape"),
+        ("# escape=`\n# escape=`\nFROM a\n", "Line 2: there is one escape directive already"),
+        ("FROM a\nENV A=1 B\n", "Line 2: ENV takes name=value, not 'B'"),
+        ('FROM a\nCMD ["a", 1]\n', "Line 2: the array of CMD holds"),
+        ("FROM a\nONBUILD HEALTHCHECK CMD [1]\n", "Line 2: the array of HEALTHCHECK holds"),
+        ("FROM a\n\\\n# b\n", "Line 2: there is nothing"),
+        ("\ufeff\ufeffFROM a\n", "Line 1: .*FROM' is not"),
+        ("FROM a\nLABEL A\n", "Line 2: LABEL takes name=value, not 'A'"),
         ("FROM a\n" + "# " + "x" * (1 << 20), "longer than 1 MiB"),
     ],
 )
