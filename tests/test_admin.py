@@ -539,6 +539,18 @@ class TestServices:
         service.refresh_from_db()
         assert service.dockerfile == ""
 
+    def test_a_dockerfile_whose_image_cannot_run_is_kept_with_a_warning(self, admin_client: Client) -> None:
+        registry = Registry.objects.create(name="Hub", url="https://registry.example.com")
+        service = Service.objects.create(registry=registry, repository="team/app", platform="linux/amd64")
+        url = reverse("admin:fleet_service_change", args=[service.pk])
+        text = "FROM scratch\nCOPY . /app\nCMD python /app/manage.py\n"
+        answer = admin_client.post(url, {"owner": "", "weight": "1", "dockerfile": text}, follow=True)
+        said = [str(message) for message in answer.context["messages"]]
+        assert any("The image of this Dockerfile does not run. Line 3: CMD is in shell form" in one for one in said)
+        assert any("Line 3: CMD starts python, scratch is empty" in one for one in said)
+        service.refresh_from_db()
+        assert service.dockerfile == text.strip()
+
     def test_scans_are_for_reading(self, admin_client: Client) -> None:
         registry = Registry.objects.create(name="Hub", url="https://registry.example.com")
         scan = Scan.objects.create(registry=registry, trigger="page", message="It failed.")

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from django import forms
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.http import HttpRequest
 
 from fleet import snapshots, tasks
+from fleet.dockerfile.faults import find_faults
 from fleet.dockerfile.parse import InvalidDockerfile, parse_dockerfile
 from fleet.models import Service
 
@@ -66,4 +67,8 @@ class ServiceAdmin(admin.ModelAdmin):
         if "owner" in form.changed_data:
             snapshots.apply_policies(Service.objects.filter(pk=obj.pk))
         if "dockerfile" in form.changed_data:
+            if obj.dockerfile.strip():
+                # It is kept: what is published may be built from a later state of it.
+                for fault in find_faults(parse_dockerfile(obj.dockerfile)):
+                    messages.warning(request, f"The image of this Dockerfile does not run. {fault.sentence}")
             tasks.enqueue_reconsideration([obj.pk])

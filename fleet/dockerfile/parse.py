@@ -19,7 +19,7 @@ _DIRECTIVES = {"syntax", "escape", "check"}
 _LINE = re.compile(r"[^\n]*\n|[^\n]+")
 _WORD = re.compile(r"""[\t\n\v\f\r ]*((?:[^\t\n\v\f\r "'\\]|\\.|"(?:\\.|[^"\\])*"|'[^']*'|\\$)+)""")
 _HEREDOC = re.compile(r"""\d*<<(-?)(["']?)([^<"'\s]+)\2""")
-_FLAG = re.compile(r"""--(?:[^\t\n\v\f\r "'\\]|\\.|"(?:\\.|[^"\\])*"|'[^']*'|["'\\])*(?=[\t\n\v\f\r ]|$)""")
+_FLAG = re.compile(r"""(--(?:[^\t\n\v\f\r "'\\]|\\.|"(?:\\.|[^"\\])*"|'[^']*'|["'\\])*)(?:[\t\n\v\f\r \x85\xa0]+|$)""")
 _NAME = re.compile(r"([^\t\v\f\r ]*)[\t\v\f\r ]*(.*)", re.DOTALL)
 _QUOTED = re.compile(r"""\\(.)|"((?:\\.|[^"\\])*)"|'([^']*)'""")
 _HEREDOCS_IN = {"RUN", "COPY", "ADD"}
@@ -266,13 +266,14 @@ def _flags(rest: str) -> tuple[tuple[str, ...], str]:
     """The leading words that begin with two dashes, without quotes and escapes, and what follows them. Two dashes alone
     end them."""
     flags: list[str] = []
-    while (found := _FLAG.match(rest)) is not None:
-        rest = rest[found.end() :].lstrip(_BLANKS)
-        flag = _unquoted(found[0])
+    at = 0
+    while (found := _FLAG.match(rest, at)) is not None:
+        at = found.end()
+        flag = _unquoted(found[1])
         if flag == "--":
             break
         flags.append(flag)
-    return tuple(flags), rest
+    return tuple(flags), rest[at:]
 
 
 def _unquoted(word: str) -> str:

@@ -13,6 +13,7 @@ from fleet.dockerfile.build_stage import VENV, build_stage, can_use_venv, dynami
 from fleet.dockerfile.command_line import simple_words
 from fleet.dockerfile.copying import copy_lines, make_directories
 from fleet.dockerfile.estimate import weigh, weigh_packages
+from fleet.dockerfile.faults import find_faults
 from fleet.dockerfile.final_stage import assemble_stage
 from fleet.dockerfile.gates import run_gates
 from fleet.dockerfile.interpreter import Interpreter, virtual_environments
@@ -222,6 +223,8 @@ def _source_gate(plan: _Plan) -> Gate:
             return Gate(SOURCES, False, " ".join(source.guesses))
         return Gate(SOURCES, True, "History names every source.")
     name = "Dockerfile fits the image"
+    if faults := find_faults(source.dockerfile):
+        return Gate(name, False, " ".join(fault.sentence for fault in faults))
     if source.minor and source.minor != minor:
         return Gate(name, False, f"The Dockerfile starts from Python {source.minor}, the image runs {minor}.")
     return Gate(name, True, f"Nothing in it contradicts the image, which runs Python {minor}.")

@@ -63,6 +63,17 @@ def test_a_dockerfile_for_another_python_fails_its_gate():
     assert i.failed(suggestion) == ["Dockerfile fits the image"]
 
 
+def test_a_dockerfile_whose_image_cannot_run_fails_its_gate():
+    dockerfile = (
+        "FROM python:3.11 AS build\nCOPY . /app\nRUN pip install -r /app/requirements.txt\n"
+        "FROM python:3.11-slim\nCOPY --from=build /app /app\nCMD python /app/manage.py runserver\n"
+    )
+    suggestion = i.rebuilt(i.service(), dockerfile)
+    (gate,) = [gate for gate in suggestion.gates if gate.name == "Dockerfile fits the image"]
+    assert not gate.passed
+    assert "Line 3: what pip installs stays in the stage build: the dependencies are not copied" in gate.detail
+
+
 def test_root_stays_root_where_a_low_port_is_exposed():
     suggestion = i.rebuilt(i.service(config=replace(i.CONFIG, exposed_ports=("80/tcp",))))
     assert "65532" not in suggestion.dockerfile

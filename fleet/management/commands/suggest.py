@@ -5,27 +5,21 @@ from __future__ import annotations
 import json
 import sys
 from argparse import ArgumentParser
-from pathlib import Path
 from typing import Any, get_args
 
 from fleet.analysis.analyse import analyse
 from fleet.analysis.redaction import escape_controls
 from fleet.dockerfile.bases import RegistryBases, parse_mirrors
-from fleet.dockerfile.parse import InvalidDockerfile, parse_dockerfile
 from fleet.dockerfile.suggest import suggest
 from fleet.dockerfile.suggestion import Mode, NothingToSuggest, Suggestion, Tier
 from fleet.image.loading import LoadedImage
+from fleet.management.dockerfile_file import read_dockerfile
 from fleet.management.image_command import UNREADABLE, ImageCommand
 from fleet.management.reporting import suggestion_as_json
 from fleet.management.terminal import print_suggestion
 from fleet.oci.errors import RegistryError
 
 NOTHING = 1
-_MAX_DOCKERFILE_BYTES = 2**20
-
-
-class UnreadableDockerfile(RegistryError):
-    """The file given with --dockerfile is not one that can be read."""
 
 
 class Command(ImageCommand):
@@ -47,7 +41,7 @@ class Command(ImageCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         try:  # before a long download
             options["mirrors"] = parse_mirrors(options["mirror"])
-            options["text"] = _read_dockerfile(options["dockerfile"]) if options["dockerfile"] else None
+            options["text"] = read_dockerfile(options["dockerfile"])[0] if options["dockerfile"] else None
         except RegistryError as error:
             self.say(str(error))
             sys.exit(UNREADABLE)
@@ -89,22 +83,3 @@ def _suggest(image: LoadedImage, options: dict[str, Any]) -> Suggestion:
         bases=bases,
         dockerfile=options["text"],
     )
-
-
-def _read_dockerfile(name: str) -> str:
-    """Line ends as they are. Raises UnreadableDockerfile."""
-    try:
-        if name == "-":
-            content = sys.stdin.buffer.read(_MAX_DOCKERFILE_BYTES + 1)
-        else:
-            with Path(name).open("rb") as file:
-                content = file.read(_MAX_DOCKERFILE_BYTES + 1)
-        text = content.decode("utf-8-sig")
-        parse_dockerfile(text)
-    except OSError as error:
-        raise UnreadableDockerfile(f"Could not read {name}: {error.strerror}. Name a Dockerfile on disk.") from error
-    except UnicodeDecodeError as error:
-        raise UnreadableDockerfile(f"{name} is not UTF-8 text. Name a Dockerfile.") from error
-    except InvalidDockerfile as error:
-        raise UnreadableDockerfile(f"{name}: {error}") from error
-    return text
