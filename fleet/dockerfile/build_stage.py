@@ -37,10 +37,10 @@ class BuildStage:
 def last_base(dockerfile: Dockerfile) -> str:
     """What the last stage starts from once stages of the same file and global ARGs are followed."""
     stages = {stage.name: stage for stage in dockerfile.stages if stage.name}
-    base, seen = _expand(dockerfile.stages[-1].base, dockerfile), set[str]()
+    base, seen = expand(dockerfile.stages[-1].base, dockerfile), set[str]()
     while base.lower() in stages and base not in seen:
         seen.add(base)
-        base = _expand(stages[base.lower()].base, dockerfile)
+        base = expand(stages[base.lower()].base, dockerfile)
     return base
 
 
@@ -167,7 +167,8 @@ def _installs(part: Part) -> bool:
     return isinstance(part, Instruction) and part.name == "RUN" and _INSTALL.search(part.value) is not None
 
 
-def _expand(word: str, dockerfile: Dockerfile) -> str:
+def expand(word: str, dockerfile: Dockerfile) -> str:
+    """A word of FROM with the values of global ARGs; what has none stays as it is."""
     values = dockerfile.arguments
     with_default = re.sub(r"\$\{(\w+):-([^}]*)\}", lambda m: values.get(m[1]) or m[2], word)
     return re.sub(r"\$\{?(\w+)\}?", lambda m: values.get(m[1], m[0]), with_default)

@@ -10,10 +10,11 @@ from __future__ import annotations
 import posixpath
 import re
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
+from fleet.dockerfile.build_stage import expand
 from fleet.dockerfile.parse import Dockerfile, Instruction, Stage
 from fleet.dockerfile.wording import listed
 
@@ -100,13 +101,20 @@ class _Final:
         # Each is taken once: a name may come again, of a stage that builds upon itself.
         while (below := names.pop(chain[-1].base.lower(), None)) is not None:
             chain.append(below)
-        self.base = _expanded(chain[-1].base, dockerfile.arguments)
+        self.base = expand(chain[-1].base, dockerfile)
         self.instructions = tuple(one for stage in reversed(chain) for one in stage.instructions)
         self.copies = tuple(_copies(self.instructions))
         last = {one.name: one for one in self.instructions if one.name in _SHELL_FORMS}
         # To an ENTRYPOINT the words of CMD are arguments, whatever they are.
         self.command = last.get("ENTRYPOINT", last.get("CMD"))
         self.starts = tuple(one for one in (self.command, last.get("HEALTHCHECK")) if one)
+
+    def lack(self, without: Callable[[str], object]) -> str | None:
+        """Why the base brings nothing of a kind, as half a sentence; None where it may. ``without`` knows the names of
+        images that bring none."""
+        if self.base == EMPTY:
+            return "scratch is empty"
+        return f"{self.base} has none" if without(self.base) else None
 
     def may_hold(self, *paths: str) -> bool:
         """Whether anything that is copied, or made by a command, could bring one of the paths."""
@@ -146,22 +154,14 @@ def _is_within(path: str, directory: str) -> bool:
     return directory == "/" or path == directory or path.startswith(f"{directory}/")
 
 
-def _expanded(word: str, arguments: dict[str, str]) -> str:
-    def value(found: re.Match[str]) -> str:
-        return arguments.get(found[1] or found[2], found[0])
-
-    return re.sub(r"\$(?:\{(\w+)\}|(\w+))", value, word)
-
-
 def _no_shell(final: _Final) -> Iterator[Fault]:
-    empty = final.base == EMPTY
-    if not empty and not _WITHOUT_SHELL(final.base):
+    where = final.lack(_WITHOUT_SHELL)
+    if where is None:
         return
     if final.may_hold(*(f"{directory}/{shell}" for directory in _BIN for shell in _SHELLS)):
         return
     if any(one.name == "SHELL" for one in final.instructions):
         return
-    where = "scratch is empty" if empty else f"{final.base} has none"
     for one in final.instructions:
         if one.name == "RUN" and one.array is None:
             yield Fault(
@@ -192,13 +192,12 @@ def _no_interpreter(final: _Final) -> Iterator[Fault]:
     name = posixpath.basename(program)
     if command is None or not _INTERPRETERS.match(name):
         return
-    empty = final.base == EMPTY
-    if not empty and not _WITHOUT_INTERPRETER(final.base):
+    where = final.lack(_WITHOUT_INTERPRETER)
+    if where is None:
         return
     places = (program,) if program.startswith("/") else tuple(f"{directory}/{name}" for directory in _BIN)
     if final.may_hold(*places) or _sets_path(final):
         return
-    where = "scratch is empty" if empty else f"{final.base} has none"
     yield Fault(
         "no interpreter",
         command.line,

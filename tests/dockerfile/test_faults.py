@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from fleet.dockerfile.faults import find_faults
 from fleet.dockerfile.parse import InvalidDockerfile, parse_dockerfile
-from tests.dockerfile.corpus import CORPUS
+from tests.dockerfile.corpus import CORPUS, LINES
 
 TRADITIONAL = """\
 FROM python:3.9
@@ -29,7 +29,6 @@ COPY --from=build {copied} {copied}
 CMD {command}
 """
 SHELL_FORM = "python /app/backend/manage.py runserver"
-LINES = sorted({line for text in CORPUS.values() for line in text.split("\n")})
 ARRAY = '["python", "/app/backend/manage.py", "runserver"]'
 
 

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fleet.dockerfile.parse import KNOWN, Instruction, InvalidDockerfile, parse_dockerfile
-from tests.dockerfile.corpus import CORPUS
+from tests.dockerfile.corpus import CORPUS, LINES
 
 GOLDEN = Path(__file__).parent.parent / "golden"
 FILES = sorted(GOLDEN.glob("*.Dockerfile"))
@@ -79,7 +79,6 @@ def test_instructions_are_those_of_buildkits_parser(name):
     assert ours(TEXTS[name]) == buildkits(TEXTS[name])
 
 
-LINES = sorted({line for text in CORPUS.values() for line in text.split("\n")})
 # NUL ends a string on the way to the builder; beyond ASCII it looks for the ends of flags byte by byte, within letters
 # too.
 ASCII = st.text(st.characters(min_codepoint=1, max_codepoint=127), max_size=20)

@@ -28,3 +28,4 @@ def _as_named(kind: str, text: str) -> str:
 
 
 CORPUS: Mapping[str, str] = dict(_read())
+LINES = sorted({line for text in CORPUS.values() for line in text.split("\n")})
