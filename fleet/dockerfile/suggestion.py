@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 from fleet.image.filetree import FileTree
 from fleet.image.sizes import Sizes
 from fleet.oci.manifest import ImageConfig
 
 Mode = Literal["repack", "rebuild"]
-Tier = Literal["slim", "distroless", "scratch"]
+Tier = Literal["cleaned", "slim", "distroless", "scratch"]
+TIERS: tuple[Tier, ...] = get_args(Tier)
+"""The rungs of the ladder, each smaller than the one before where it makes sense at all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +40,29 @@ class Gate:
 
 
 @dataclass(frozen=True, slots=True)
+class Components:
+    """What there is in an image beside bytes: each is something to patch, or to attack. Counts."""
+
+    packages: int = 0
+    executables: int = 0
+    setuid_files: int = 0
+    shells: int = 0
+
+    def __sub__(self, other: Components) -> Components:
+        return Components(
+            self.packages - other.packages,
+            self.executables - other.executables,
+            self.setuid_files - other.setuid_files,
+            self.shells - other.shells,
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class Suggestion:
     """``before`` is measured, ``after`` is an estimate. ``reasons`` say why it is smaller and safe, ``notes`` what
-    the reader must know before using it."""
+    the reader must know before using it, ``risk`` in a sentence what may go wrong that no check can see. ``dockerfile``
+    is for every builder, ``buildkit`` the same with what only BuildKit reads (caches between builds); it is empty where
+    there is nothing to add. ``components`` are (before, after), None where the base's files are unknown."""
 
     mode: Mode
     tier: Tier
@@ -51,6 +73,9 @@ class Suggestion:
     gates: tuple[Gate, ...]
     reasons: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    risk: str = ""
+    buildkit: str = ""
+    components: tuple[Components, Components] | None = None
 
     @property
     def savings(self) -> Sizes:

@@ -60,8 +60,10 @@ class Finding(models.Model):
 
 class Suggestion(models.Model):
     """A Dockerfile for a service's newest image, with its estimate and its gates. ``gates`` is a list of {name,
-    passed, detail}; ``reasons`` and ``notes`` are lists of sentences. Where nothing can be offered ``dockerfile`` is
-    empty and ``obstacle`` says why."""
+    passed, detail}; ``reasons`` and ``notes`` are lists of sentences. ``buildkit_dockerfile`` is the same for BuildKit
+    alone, empty where it would not differ. ``components`` is {"before": {...}, "after": {...}} with counts of packages,
+    executables, setuid_files and shells, empty where the base's files are unknown. Where nothing can be offered
+    ``dockerfile`` is empty and ``obstacle`` says why."""
 
     service = models.ForeignKey(Service, models.CASCADE, related_name="suggestions")
     image = models.ForeignKey(Image, models.CASCADE, related_name="suggestions")
@@ -81,6 +83,9 @@ class Suggestion(models.Model):
     gates = models.JSONField(default=list)
     reasons = models.JSONField(default=list)
     notes = models.JSONField(default=list)
+    risk = models.TextField(blank=True)
+    buildkit_dockerfile = models.TextField(blank=True)
+    components = models.JSONField(default=dict)
     usable = models.BooleanField(default=False)
     recommended = models.BooleanField(default=False)
     made_at = models.DateTimeField(auto_now=True)

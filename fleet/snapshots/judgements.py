@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import asdict
 
 from fleet.analysis import findings as facts
 from fleet.analysis.redaction import redact
@@ -117,7 +118,17 @@ def _columns(offer: offers.Suggestion | Obstacle) -> dict[str, object]:
         "reasons": [storable(reason) for reason in offer.reasons],
         "notes": [storable(note) for note in offer.notes],
         "usable": offer.usable,
+        "risk": storable(offer.risk),
+        "buildkit_dockerfile": storable(offer.buildkit),
+        "components": _components(offer),
     }
+
+
+def _components(offer: offers.Suggestion) -> dict[str, dict[str, int]]:
+    if offer.components is None:
+        return {}
+    before, after = offer.components
+    return {"before": asdict(before), "after": asdict(after)}
 
 
 _NOTHING: dict[str, object] = {
@@ -135,4 +146,7 @@ _NOTHING: dict[str, object] = {
     "reasons": [],
     "notes": [],
     "usable": False,
+    "risk": "",
+    "buildkit_dockerfile": "",
+    "components": {},
 }
