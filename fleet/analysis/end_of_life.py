@@ -4,19 +4,12 @@ From the projects' own pages, as of ``AS_OF``: for Debian the end of long-term s
 security maintenance, for everything else the end of what is free of charge. CentOS 8 is taken for its Stream, which
 lasted longer; Go's releases end when the second after them appears. What is not in the table is not known, and nothing
 is said of it: Java's long-term releases end at each maker's own time.
-
-Sources: https://wiki.debian.org/LTS, Debian's distro-info-data (Ubuntu), https://alpinelinux.org/releases/,
-https://access.redhat.com/support/policy/updates/errata, https://wiki.rockylinux.org/rocky/version/,
-https://wiki.almalinux.org/release-notes/, https://docs.fedoraproject.org/en-US/releases/eol/,
-https://aws.amazon.com/linux/amazon-linux-2023/faqs/, https://en.opensuse.org/Lifetime,
-https://devguide.python.org/versions/, https://github.com/nodejs/release,
-https://www.ruby-lang.org/en/downloads/branches/, https://www.php.net/supported-versions.php,
-https://dotnet.microsoft.com/platform/support/policy, https://go.dev/doc/devel/release, https://openjdk.org/projects/jdk/
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import date
 
 AS_OF = date(2026, 11, 25)
@@ -96,6 +89,48 @@ _RUNTIMES: Mapping[str, _Ends] = {
 }  # fmt: skip
 
 
+# By who makes the images, and the runtime's or the distribution's version: where they stop before what is inside does.
+# Distroless goes by the release of the next Debian: a year after it, its runtimes three months.
+_IMAGES: Mapping[str, _Ends] = {
+    "temurin": {
+        "8": (2030, 12, 31), "11": (2027, 10, 31), "17": (2027, 10, 31), "21": (2029, 12, 31), "25": (2031, 9, 30),
+    },
+    "distroless": {"11": (2024, 6, 10), "12": (2026, 8, 9)},
+    "distroless-runtimes": {"11": (2023, 9, 10), "12": (2025, 11, 9)},
+}  # fmt: skip
+
+_SOURCES = {
+    "debian": "https://wiki.debian.org/LTS",
+    "ubuntu": "https://ubuntu.com/about/release-cycle",
+    "alpine": "https://alpinelinux.org/releases/",
+    "centos": "https://www.centos.org/cl-vs-cs/",
+    "rhel": "https://access.redhat.com/support/policy/updates/errata",
+    "rocky": "https://wiki.rockylinux.org/rocky/version/",
+    "almalinux": "https://wiki.almalinux.org/release-notes/",
+    "fedora": "https://docs.fedoraproject.org/en-US/releases/eol/",
+    "amzn": "https://aws.amazon.com/linux/amazon-linux-2023/faqs/",
+    "opensuse-leap": "https://en.opensuse.org/Lifetime",
+    "python": "https://devguide.python.org/versions/",
+    "node": "https://github.com/nodejs/release",
+    "ruby": "https://www.ruby-lang.org/en/downloads/branches/",
+    "php": "https://www.php.net/supported-versions.php",
+    "dotnet": "https://dotnet.microsoft.com/platform/support/policy",
+    "go": "https://go.dev/doc/devel/release",
+    "java": "https://openjdk.org/projects/jdk/",
+    "temurin": "https://adoptium.net/support/",
+    "distroless": "https://github.com/GoogleContainerTools/distroless/blob/main/SUPPORT_POLICY.md",
+    "distroless-runtimes": "https://github.com/GoogleContainerTools/distroless/blob/main/SUPPORT_POLICY.md",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """The day on which updates end, and the page that says so."""
+
+    day: date
+    source: str
+
+
 def distribution_ends(name: str, version: str) -> date | None:
     """The day on which the updates of a distribution end; None where the table does not know it."""
     return _ends(_DISTRIBUTIONS.get(name, {}), version)
@@ -104,6 +139,23 @@ def distribution_ends(name: str, version: str) -> date | None:
 def runtime_ends(name: str, version: str) -> date | None:
     """The day on which the updates of a runtime end; None where the table does not know it."""
     return _ends(_RUNTIMES.get(name, {}), version)
+
+
+def distribution_end(name: str, version: str) -> End | None:
+    return _sourced(name, distribution_ends(name, version))
+
+
+def runtime_end(name: str, version: str) -> End | None:
+    return _sourced(name, runtime_ends(name, version))
+
+
+def image_end(maker: str, version: str) -> End | None:
+    """When a maker stops to build images for a version of what is inside; None where the table does not know it."""
+    return _sourced(maker, _ends(_IMAGES.get(maker, {}), version))
+
+
+def _sourced(name: str, day: date | None) -> End | None:
+    return End(day, _SOURCES[name]) if day else None
 
 
 def _ends(table: _Ends, version: str) -> date | None:
