@@ -7,20 +7,27 @@ as one that only the worker reaches (server-side request forgery): who may be as
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, closing, contextmanager, suppress
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, closing, contextmanager
 from typing import Protocol, TypeVar
 
-from fleet.dockerfile.base_table import AS_OF, known_base
-from fleet.dockerfile.parse import InvalidDockerfile, parse_dockerfile
+from fleet.dockerfile.base_names import host_of, hosts_in, hosts_of, mirrored, parse_mirrors, short_name
+from fleet.dockerfile.base_rules import SCRATCH, BaseRules
+from fleet.dockerfile.catalog import is_catalogued
 from fleet.dockerfile.suggestion import BaseImage
+from fleet.dockerfile.table_bases import NO_RULES, TableBases, scratch_base
 from fleet.dockerfile.wording import listed
 from fleet.image.loading import LoadedImage, load_image
+from fleet.oci.client import Limits, RegistryClient
 from fleet.oci.errors import InvalidReference, RegistryError, Unreachable
 from fleet.oci.manifest import Platform
-from fleet.oci.origin import registry_origins
 from fleet.oci.reference import DOCKER_HUB, Reference
-from fleet.oci.sources import Source, open_location
+from fleet.oci.sources import RegistrySource, Source, open_location
+
+__all__ = [
+    "Bases", "DockerfileBases", "Opener", "RegistryBases", "TableBases", "base_image", "hosts_in", "mirrored",
+    "parse_mirrors", "scratch_base", "short_name", "unpinned_notes",
+]  # fmt: skip
 
 _T = TypeVar("_T")
 Load = Callable[[Source, str, Platform], LoadedImage]
@@ -29,31 +36,24 @@ Opener = Callable[[str], AbstractContextManager[Source]]
 
 PINNED_BASES = 20
 _WAIT_SECONDS = 1.0
+# For hosts that nobody here named: where they are out of reach, a scan must not wait for them.
+_BRIEF = Limits(connect_seconds=3, read_seconds=20, tries=2)
 
 
 class Bases(Protocol):
     def find(self, candidates: Sequence[str]) -> BaseImage | None:
-        """The first candidate that exists, named as FROM must name it; None when none is known."""
+        """The first candidate that exists and that the admins' rules permit, named as FROM must name it; None when
+        there is none. Every platform has ``scratch``."""
+        ...
+
+    def refusal(self, candidates: Sequence[str]) -> str:
+        """Why the admins' rules permit none of the candidates, in a sentence; empty where they permit one."""
         ...
 
     def pin(self, reference: str) -> str | None:
         """What FROM should say for a build stage's base: the mirror's name and the digest of today; None when no
         registry tells."""
         ...
-
-
-class TableBases:
-    """Bases from the table alone: no network, no file tree."""
-
-    def pin(self, reference: str) -> str | None:
-        return None
-
-    def find(self, candidates: Sequence[str]) -> BaseImage | None:
-        for name in candidates:
-            known = known_base(name)
-            if known is not None:
-                return BaseImage(name, known.sizes, "table", as_of=AS_OF)
-        return None
 
 
 class RegistryBases:
@@ -63,9 +63,11 @@ class RegistryBases:
     the life of the instance, negative ones too, and a host that could not be reached is not asked again. ``load`` reads
     a base by its digest; one that keeps layers saves their download. ``keep`` hears of every base that was read.
 
-    Asked are Docker Hub, the mirrors, ``hosts``, and the hosts of ``openers``, which open a repository of theirs in
-    place of a login from Docker's config; no other host sees such a login. ``hosts`` is None where a person at a
-    terminal names every base: then none is refused. ``beat`` is called before each question and while another thread's
+    Asked are Docker Hub, the mirrors, what the admins' ``rules`` map to, ``hosts``, and the hosts of ``openers``, which
+    open a repository of theirs in place of a login from Docker's config; no other host sees such a login. Repositories
+    of our own catalog are asked too, wherever they are, briefly and without a login. ``hosts`` is None where a person
+    at a terminal names every base: then none is refused. ``unreachable`` may be shared between instances: hosts of the
+    catalog that could not be reached. ``beat`` is called before each question and while another thread's
     is waited for, and what it raises ends the asking. Safe to share between threads.
     """
 
@@ -80,7 +82,10 @@ class RegistryBases:
         openers: Mapping[str, Opener] | None = None,
         keep: Keep = lambda base, image: None,
         beat: Callable[[], None] = lambda: None,
+        rules: BaseRules | None = None,
+        unreachable: set[str] | None = None,
     ) -> None:
+        self.rules = rules or NO_RULES
         self._mirrors = dict(sorted(mirrors.items(), key=lambda item: -len(item[0])))
         self._platform = platform
         self._plain_http = plain_http
@@ -89,35 +94,60 @@ class RegistryBases:
         self._openers = dict(openers or {})
         self._hosts: frozenset[str] | None = None
         if hosts is not None:
-            places = _hosts_of(f"{place}/name" for place in mirrors.values())
-            self._hosts = frozenset((DOCKER_HUB, *places, *self._openers, *hosts))
+            places = (*mirrors.values(), *(place for _, place in self.rules.maps))
+            named = hosts_of(f"{place.partition('/')[0]}/name" for place in places)
+            self._hosts = frozenset((DOCKER_HUB, *named, *self._openers, *hosts))
         self._beat = beat
         self._found: dict[str, BaseImage | None] = {}
         self._pinned: dict[str, str | None] = {}
         self._unreachable: set[str] = set()
+        self._ours_unreachable = set() if unreachable is None else unreachable
         self._asking: dict[str, threading.Lock] = {}
         self._lock = threading.Lock()
 
     def find(self, candidates: Sequence[str]) -> BaseImage | None:
-        for name in candidates:
-            if self.may_ask(name) and (base := self._once(self._found, name, self._ask)):
+        permitted = [name for name in candidates if self.rules.permits(*self._names(name))]
+        for name in permitted:
+            if name == SCRATCH:
+                return scratch_base(self._platform)
+            if self.may_ask(name) and (base := self._once(self._found, self.rules.mapped(name), self._ask)):
                 return base
-        return TableBases().find(candidates)
+        return TableBases(self.rules).find(permitted)
+
+    def refusal(self, candidates: Sequence[str]) -> str:
+        return self.rules.refusal(map(self._names, candidates))
 
     def pin(self, reference: str, more_hosts: Collection[str] = ()) -> str | None:
-        return self._once(self._pinned, reference, self._pin) if self.may_ask(reference, more_hosts) else None
+        if not self.may_ask(reference, more_hosts):
+            return None
+        return self._once(self._pinned, self.rules.mapped(reference), self._pin)
 
     def may_ask(self, reference: str, more_hosts: Collection[str] = ()) -> bool:
         """Whether the host that serves a reference is one of those to ask, or of ``more_hosts``. What is no reference
         is asked of nobody and refused for nothing."""
         try:
-            host = _host(Reference.parse(mirrored(reference, self._mirrors)))
+            place = self._place(self.rules.mapped(reference))
+            host = host_of(place)
         except InvalidReference:
             return True
-        return self._is_named(host) or host in more_hosts
+        return self._is_named(host) or host in more_hosts or self._is_ours(place)
 
     def _is_named(self, host: str) -> bool:
         return self._hosts is None or host in self._hosts
+
+    def _is_ours(self, place: Reference) -> bool:
+        """Whether only our catalog named where a base is: neither the image nor anybody here did."""
+        return host_of(place) not in (self._hosts or (DOCKER_HUB, *self._openers)) and is_catalogued(place)
+
+    def _place(self, name: str) -> Reference:
+        return Reference.parse(mirrored(name, self._mirrors))
+
+    def _names(self, name: str) -> tuple[str, ...]:
+        """A candidate's name, and what its mirror calls it."""
+        try:
+            return name, short_name(self._place(self.rules.mapped(name)))
+        except InvalidReference:
+            return (name,)
 
     def _once(self, kept: dict[str, _T], name: str, question: Callable[[str], _T]) -> _T:
         """The answer that is kept, else a new one. Only those who ask the same wait for it."""
@@ -152,29 +182,35 @@ class RegistryBases:
 
     def _at(self, name: str, question: Callable[[Source, str], _T]) -> tuple[str, _T] | None:
         """The name that FROM must use and the answer of the place that serves it; None when there is none."""
-        host = ""
+        host, unreachable = "", self._unreachable
         try:
-            reference = Reference.parse(mirrored(name, self._mirrors))
-            host = _host(reference)
-            if host in self._unreachable:
+            place = self._place(name)
+            host = host_of(place)
+            if self._is_ours(place):
+                unreachable = self._ours_unreachable
+            if host in unreachable:
                 return None
-            with self._open(host, reference) as source:
-                return short_name(reference), question(source, reference.target)
+            with self._open(host, place) as source:
+                return short_name(place), question(source, place.target)
         except Unreachable:
-            self._unreachable.add(host)
+            unreachable.add(host)
         except RegistryError:
             pass
         return None
 
     @contextmanager
-    def _open(self, host: str, reference: Reference) -> Iterator[Source]:
+    def _open(self, host: str, place: Reference) -> Iterator[Source]:
         if opener := self._openers.get(host):
-            with opener(reference.repository) as source:
+            with opener(place.repository) as source:
                 yield source
             return
-        source, _ = open_location(reference, plain_http=self._plain_http, login=self._is_named(host))
-        with closing(source):
-            yield source
+        if self._is_ours(place):
+            client = RegistryClient(place.registry, limits=_BRIEF)
+            opened: Source = RegistrySource(client, place.repository, owns_client=True)
+        else:
+            opened, _ = open_location(place, plain_http=self._plain_http, login=self._is_named(host))
+        with closing(opened):
+            yield opened
 
 
 class DockerfileBases:
@@ -189,11 +225,21 @@ class DockerfileBases:
         self._asked: set[str] = set()
         self._refused: list[str] = []
         self._left: list[str] = []
+        self._unmapped: list[str] = []
 
     def find(self, candidates: Sequence[str]) -> BaseImage | None:
         return self._bases.find(candidates)
 
+    def refusal(self, candidates: Sequence[str]) -> str:
+        return self._bases.refusal(candidates)
+
     def pin(self, reference: str) -> str | None:
+        pinned = self._pin(reference)
+        if pinned is None and self._bases.rules.is_mapped(reference):
+            self._unmapped.append(reference)
+        return pinned
+
+    def _pin(self, reference: str) -> str | None:
         if not self._bases.may_ask(reference, self._hosts):
             self._refused.append(reference)
         elif reference not in self._asked and len(self._asked) >= PINNED_BASES:
@@ -212,6 +258,9 @@ class DockerfileBases:
             )
         if left := tuple(dict.fromkeys(self._left)):
             yield f"Not pinned to a digest, for only the first {PINNED_BASES} bases are: {listed(left)}."
+        for reference in dict.fromkeys(self._unmapped):
+            place = self._bases.rules.mapped(reference)
+            yield f"{reference[:200]} stays in FROM: the admin maps it to {place[:200]}, which no registry served."
 
 
 def unpinned_notes(bases: Bases) -> tuple[str, ...]:
@@ -219,61 +268,6 @@ def unpinned_notes(bases: Bases) -> tuple[str, ...]:
     return tuple(bases.notes()) if isinstance(bases, DockerfileBases) else ()
 
 
-def hosts_in(dockerfile: str) -> frozenset[str]:
-    """The registries that a Dockerfile's stages start from; none for what is no Dockerfile."""
-    try:
-        return _hosts_of(stage.base for stage in parse_dockerfile(dockerfile).stages)
-    except InvalidDockerfile:
-        return frozenset()
-
-
-def _hosts_of(names: Iterable[str]) -> frozenset[str]:
-    hosts: set[str] = set()
-    for name in names:
-        with suppress(InvalidReference):
-            hosts.add(_host(Reference.parse(name)))
-    return frozenset(hosts)
-
-
-def _host(reference: Reference) -> str:
-    """A reference's registry as its client names it, however it is spelt. Raises InvalidReference."""
-    name, _ = registry_origins(reference.registry, plain_http=True)
-    return name
-
-
 def base_image(reference: str, digest: str, image: LoadedImage) -> BaseImage:
     """A base from its image. ``digest`` is what FROM pins: the index's, where the tag is one for many platforms."""
     return BaseImage(reference, image.sizes, "registry", digest, image.tree, config=image.config)
-
-
-def mirrored(name: str, mirrors: Mapping[str, str]) -> str:
-    """A name as the mirror that serves it says it; longer prefixes win. ``python:3.11`` is ``docker.io/library/…``."""
-    full = str(Reference.parse(name))
-    for prefix, place in mirrors.items():
-        if full.startswith(f"{prefix}/"):
-            return f"{place}{full[len(prefix) :]}"
-    return full
-
-
-def short_name(reference: Reference) -> str:
-    """A reference with its tag as people write it in FROM: Docker Hub's own names stay short."""
-    name = reference.name
-    if reference.registry == DOCKER_HUB:
-        name = reference.repository.removeprefix("library/")
-    return f"{name}:{reference.tag}" if reference.tag else name
-
-
-def parse_mirrors(lines: Iterable[str]) -> Mapping[str, str]:
-    """``docker.io/library=mirror.example:5000/hub`` lines as a mapping. Raises InvalidReference for what is neither."""
-    mirrors: dict[str, str] = {}
-    for line in lines:
-        if not line.strip():
-            continue
-        prefix, equals, place = (part.strip().rstrip("/") for part in line.strip().partition("="))
-        if not equals or not prefix or not place or any(char.isspace() for char in prefix + place):
-            raise InvalidReference(
-                f"{line.strip()[:100]!r} is no mirror. Write docker.io/library=registry.example.com/prefix."
-            )
-        Reference.parse(f"{place}/name")
-        mirrors[prefix] = place
-    return dict(sorted(mirrors.items(), key=lambda item: -len(item[0])))

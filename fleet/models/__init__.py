@@ -1,6 +1,7 @@
 """Every table of the product, one module a subject."""
 
 from fleet.models.analysis import Analysis, Finding, Suggestion
+from fleet.models.base_rule import BaseRule
 from fleet.models.image import BaseImage, Image, ImageLayer, Layer, LayerUse
 from fleet.models.policy import SizePolicy, Violation
 from fleet.models.registry import Registry
@@ -10,6 +11,7 @@ from fleet.models.service import Service, Snapshot
 __all__ = [
     "Analysis",
     "BaseImage",
+    "BaseRule",
     "Finding",
     "Image",
     "ImageLayer",

@@ -11,13 +11,19 @@ from django.db.models import Exists, Max, OuterRef, Q
 
 from fleet import snapshots
 from fleet.analysis.ownership import KnownBase, KnownBases, chain_ids, said_bases
+from fleet.dockerfile.base_rules import BaseRules
 from fleet.dockerfile.suggestion import BaseImage as Base
 from fleet.image.loading import LoadedImage
-from fleet.models import BaseImage, Image, ImageLayer, Service, Snapshot
+from fleet.models import BaseImage, BaseRule, Image, ImageLayer, Service, Snapshot
 from fleet.models.image import ImageQuerySet
 
 # A base that is built daily without a change has many images of the same layers; the newest tell enough.
 _MOST_ROWS = 200
+
+
+def base_rules() -> BaseRules:
+    """What admins allow, forbid and map, as of now."""
+    return BaseRule.objects.gathered()
 
 
 def keep_base(base: Base, image: LoadedImage) -> None:

@@ -12,6 +12,7 @@ from fleet.analysis.analyse import RULESET, analyse
 from fleet.analysis.findings import Analysis
 from fleet.analysis.ownership import find_base
 from fleet.analysis.redaction import redact
+from fleet.dockerfile.base_rules import BaseRules
 from fleet.dockerfile.bases import Bases, DockerfileBases, Opener, RegistryBases, parse_mirrors, unpinned_notes
 from fleet.dockerfile.parse import InvalidDockerfile
 from fleet.dockerfile.suggest import suggest
@@ -23,7 +24,7 @@ from fleet.oci.manifest import Platform
 from fleet.oci.origin import registry_origins
 from fleet.oci.provenance import Provenance, find_provenance, read_provenance
 from fleet.oci.sources import Source
-from fleet.scanning.bases import keep_base, known_bases
+from fleet.scanning.bases import base_rules, keep_base, known_bases
 from fleet.scanning.connection import connect
 from fleet.scanning.lanes import beat
 from fleet.scanning.layers import LayerReader, stored_layer
@@ -92,9 +93,8 @@ def bases_of(service: Service) -> Bases:
     service of the same registry in this process; hosts that the team named are asked for this service alone."""
     registry = service.registry
     settings = tuple(getattr(registry, name) for name in _SETTINGS)
-    return DockerfileBases(
-        registry_bases(registry, settings, service.platform, int(time.monotonic() // 3600)), service.dockerfile
-    )
+    hour = int(time.monotonic() // 3600)
+    return DockerfileBases(registry_bases(registry, settings, service.platform, hour, base_rules()), service.dockerfile)
 
 
 # What decides how bases are asked for: when an admin changes one, they are asked for anew.
@@ -105,7 +105,9 @@ _SETTINGS = (
 
 
 @lru_cache(maxsize=8)
-def registry_bases(registry: Registry, settings: tuple[object, ...], platform: str, hour: int) -> RegistryBases:
+def registry_bases(
+    registry: Registry, settings: tuple[object, ...], platform: str, hour: int, rules: BaseRules
+) -> RegistryBases:
     """What was asked of bases in this hour, by this process."""
     return RegistryBases(
         parse_mirrors(registry.base_mirrors.splitlines()),
@@ -115,7 +117,15 @@ def registry_bases(registry: Registry, settings: tuple[object, ...], platform: s
         keep=keep_base,
         openers=_openers(registry),
         beat=beat,
+        rules=rules,
+        unreachable=_unreachable(hour),
     )
+
+
+@lru_cache(maxsize=1)
+def _unreachable(hour: int) -> set[str]:
+    """The catalog's hosts that could not be reached in this hour: the same for every registry."""
+    return set()
 
 
 def _openers(registry: Registry) -> Mapping[str, Opener]:

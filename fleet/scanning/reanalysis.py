@@ -16,14 +16,17 @@ from django.db.models import Q
 
 from fleet import snapshots
 from fleet.analysis.analyse import RULESET
-from fleet.dockerfile.bases import TableBases, base_image, mirrored, parse_mirrors, short_name
+from fleet.dockerfile.base_rules import SCRATCH
+from fleet.dockerfile.bases import TableBases, base_image, mirrored, parse_mirrors, scratch_base, short_name
 from fleet.dockerfile.parse import InvalidDockerfile, parse_dockerfile
 from fleet.dockerfile.suggestion import BaseImage as Base
 from fleet.models import BaseImage, Registry, Service
 from fleet.models.service import ServiceQuerySet
 from fleet.oci.errors import InvalidReference, RegistryError
+from fleet.oci.manifest import Platform
 from fleet.oci.origin import registry_origins
 from fleet.oci.reference import Reference
+from fleet.scanning.bases import base_rules
 from fleet.scanning.comparing import compare_read
 from fleet.scanning.judging import judge, recall
 from fleet.scanning.lifecycle import DATABASE_GONE
@@ -110,12 +113,19 @@ class StoredBases:
         self._mirrors = parse_mirrors(service.registry.base_mirrors.splitlines())
         self._platform = service.platform
         self._pins = _pins(service)
+        self._rules = base_rules()
 
     def find(self, candidates: Sequence[str]) -> Base | None:
-        for candidate in candidates:
-            if base := self._stored(candidate):
+        permitted = [name for name in candidates if self._rules.permits(*self._names(name))]
+        for name in permitted:
+            if name == SCRATCH:
+                return scratch_base(Platform.parse(self._platform))
+            if base := self._stored(name):
                 return base
-        return TableBases().find(candidates)
+        return TableBases(self._rules).find(permitted)
+
+    def refusal(self, candidates: Sequence[str]) -> str:
+        return self._rules.refusal(map(self._names, candidates))
 
     def pin(self, reference: str) -> str | None:
         name = self._name(reference)
@@ -128,9 +138,13 @@ class StoredBases:
         image = recall(row.image, name) if row and name else None
         return base_image(name, row.head_digest or row.image.digest, image) if row and name and image else None
 
+    def _names(self, candidate: str) -> tuple[str, ...]:
+        name = self._name(candidate)
+        return (candidate, name) if name else (candidate,)
+
     def _name(self, reference: str) -> str | None:
         try:
-            return short_name(Reference.parse(mirrored(reference, self._mirrors)))
+            return short_name(Reference.parse(mirrored(self._rules.mapped(reference), self._mirrors)))
         except InvalidReference:
             return None
 
