@@ -34,7 +34,7 @@ class TableBases:
             if name == SCRATCH:
                 return scratch_base()
             if known := known_base(name):
-                return BaseImage(self._rules.mapped(name), known.sizes, "table", as_of=AS_OF)
+                return BaseImage(self._rules.mapped(name), known.sizes, "table", as_of=AS_OF, config=known.config)
         return None
 
 
