@@ -4,21 +4,64 @@ the one in question names by digest."""
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from itertools import islice
 
 from django.db.models import Exists, Max, OuterRef, Q
 
 from fleet import snapshots
 from fleet.analysis.ownership import KnownBase, KnownBases, chain_ids, said_bases
-from fleet.dockerfile.base_rules import BaseRules
+from fleet.dockerfile.base_names import mirrored, parse_mirrors, short_name
+from fleet.dockerfile.base_rules import SCRATCH, BaseRules
+from fleet.dockerfile.catalog import CatalogEntry, entries
 from fleet.dockerfile.suggestion import BaseImage as Base
 from fleet.image.loading import LoadedImage
-from fleet.models import BaseImage, BaseRule, Image, ImageLayer, Service, Snapshot
+from fleet.image.sizes import NOTHING, Sizes
+from fleet.models import BaseImage, BaseRule, Image, ImageLayer, Registry, Service, Snapshot
 from fleet.models.image import ImageQuerySet
+from fleet.oci.reference import Reference
 
 # A base that is built daily without a change has many images of the same layers; the newest tell enough.
 _MOST_ROWS = 200
+
+
+@dataclass(frozen=True, slots=True)
+class ListedBase:
+    """A base of the catalog as this fleet would use it. ``name`` is what FROM would say, before a registry's mirror;
+    ``refusal`` is empty where the rules permit it. ``sizes`` and ``seen_at`` are of when it was last read, None where
+    it never was."""
+
+    entry: CatalogEntry
+    name: str
+    refusal: str
+    sizes: Sizes | None
+    seen_at: datetime | None
+
+
+def listed_bases(platform: str) -> tuple[ListedBase, ...]:
+    """The whole catalog, with the admins' rules and what was read of it so far. Three queries; asks no registry."""
+    rules, read = base_rules(), _read_sizes(platform)
+    texts = Registry.objects.exclude(base_mirrors="").values_list("base_mirrors", flat=True)
+    mirrors = [parse_mirrors(text.splitlines()) for text in texts]
+    found: list[ListedBase] = []
+    for entry in entries():
+        name = rules.mapped(entry.reference)
+        places = [short_name(Reference.parse(mirrored(name, each))) for each in ({}, *mirrors)]
+        sizes, seen_at = next((read[place] for place in places if place in read), (None, None))
+        if entry.reference == SCRATCH:
+            sizes = NOTHING
+        found.append(ListedBase(entry, name, rules.refusal([(entry.reference,)]), sizes, seen_at))
+    return tuple(found)
+
+
+def _read_sizes(platform: str) -> Mapping[str, tuple[Sizes, datetime]]:
+    """Sizes of the bases that were read, the newest of each name."""
+    rows = BaseImage.objects.filter(image__platform=platform, image__unpacked_bytes__isnull=False)
+    columns = ("name", "image__unpacked_bytes", "image__compressed_bytes", "seen_at")
+    ordered = rows.order_by("seen_at", "pk").values_list(*columns)
+    return {name: (Sizes(unpacked, compressed), seen) for name, unpacked, compressed, seen in ordered}
 
 
 def base_rules() -> BaseRules:
