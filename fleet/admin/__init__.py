@@ -4,11 +4,12 @@ from django.contrib import admin
 
 from fleet.admin.base_rule import BaseRuleAdmin
 from fleet.admin.policy import SizePolicyAdmin
+from fleet.admin.prices import PricesAdmin
 from fleet.admin.registry import RegistryAdmin
 from fleet.admin.scan import ScanAdmin
 from fleet.admin.service import ServiceAdmin
 
-__all__ = ["BaseRuleAdmin", "RegistryAdmin", "ScanAdmin", "ServiceAdmin", "SizePolicyAdmin"]
+__all__ = ["BaseRuleAdmin", "PricesAdmin", "RegistryAdmin", "ScanAdmin", "ServiceAdmin", "SizePolicyAdmin"]
 
 admin.site.site_header = "Plimsoll administration"
 admin.site.site_title = "Plimsoll"

@@ -1,14 +1,17 @@
 """Every table of the product, one module a subject."""
 
+from fleet.models.adoption import Adoption
 from fleet.models.analysis import Analysis, Finding, Suggestion
 from fleet.models.base_rule import BaseRule
 from fleet.models.image import BaseImage, Image, ImageLayer, Layer, LayerUse
 from fleet.models.policy import SizePolicy, Violation
+from fleet.models.prices import Prices
 from fleet.models.registry import Registry
 from fleet.models.scan import PushedRepository, Scan, ScanError, ScanLane
 from fleet.models.service import Service, Snapshot
 
 __all__ = [
+    "Adoption",
     "Analysis",
     "BaseImage",
     "BaseRule",
@@ -17,6 +20,7 @@ __all__ = [
     "ImageLayer",
     "Layer",
     "LayerUse",
+    "Prices",
     "PushedRepository",
     "Registry",
     "Scan",

@@ -26,6 +26,7 @@ from fleet.image.loading import ResolvedImage
 from fleet.models import Image, Scan, ScanError, Service, Snapshot
 from fleet.models.scan import ACTIVE
 from fleet.oci.manifest import parse_config
+from fleet.snapshots.adoptions import note_adoption
 from fleet.snapshots.columns import let_go, write_columns
 from fleet.snapshots.growth import compare_by_layers
 from fleet.snapshots.images import store_images
@@ -63,6 +64,8 @@ def _write_whole(scan: Scan, service: Service, record: Record) -> None:
     if not record.failed and record.gone is not None:
         changed |= _write_gone(latest, record.gone)
     overtaken = _is_overtaken(record, latest)
+    if record.newest and not overtaken and service.snapshot_id != latest[record.newest.tag].pk:
+        note_adoption(service, latest[record.newest.tag], _attested(record))
     if record.judgement and not overtaken:
         _write_judgement(service, record.judgement)
         changed = True
@@ -184,6 +187,12 @@ def _snapshot(
         compressed_bytes=image.compressed_bytes,
         unpacked_bytes=image.unpacked_bytes,
     )
+
+
+def _attested(record: Record) -> str | None:
+    """The Dockerfile that the newest image was built from, where its builder attested it."""
+    provenance = record.judgement.image.provenance if record.judgement else None
+    return provenance.dockerfile if provenance else None
 
 
 def _write_judgement(service: Service, judgement: Judgement) -> None:
