@@ -51,7 +51,8 @@ def candidates(
         return ()
     fitting = [each for each in PRODUCTS if each.runtime == kind and each.tier == tier and _fits(each, libc)]
     own = [each for each in fitting if each.system == release.id or not release.id]
-    found = [name for each in own for name in _pinned(each, line, release)]
+    found = [name for each in own for name in _same_release(each, line, release)]
+    found += [name for each in own for name in _newer_releases(each, line, release)]
     found += [name for each in fitting for name in _elsewhere(each, line, release)]
     found += [name for each in own for name in _floating(each, line, release)]
     return tuple(dict.fromkeys(found))
@@ -80,14 +81,16 @@ def _fits(product: Product, libc: str) -> bool:
     return product.libc == libc or libc == "none"
 
 
-def _pinned(product: Product, line: str, own: Release) -> Iterator[str]:
-    """The image's own release, then newer ones."""
-    if not own.id:
-        return
-    if _is_published(product, line, own) and (name := product.reference(line, own.number, own.name)):
+def _same_release(product: Product, line: str, own: Release) -> Iterator[str]:
+    published = own.id and _is_published(product, line, own)
+    if published and (name := product.reference(line, own.number, own.name)):
         yield name
-    if not product.runtime:
-        return  # what a system's packages are called changes with its release
+
+
+def _newer_releases(product: Product, line: str, own: Release) -> Iterator[str]:
+    """Nearest first; none for a bare system, since what its packages are called changes with its release."""
+    if not own.id or not product.runtime:
+        return
     for number in product.lines.get(line, ()):
         if own.is_older_than(number) and (name := _named(product, line, number)):
             yield name

@@ -39,10 +39,13 @@ class CatalogEntry:
     end_of_life: date | None
 
 
+_SCRATCH = CatalogEntry("scratch", "scratch", "", "", "", "scratch", "none", None)
+
+
 @cache
 def entries() -> tuple[CatalogEntry, ...]:
     """Every base that our table knows by name, in the order of its rows."""
-    found = {"scratch": CatalogEntry("scratch", "scratch", "", "", "", "scratch", "none", None)}
+    found = {_SCRATCH.reference: _SCRATCH}
     for product in PRODUCTS:
         for line, numbers in product.lines.items():
             for number in numbers:
@@ -56,6 +59,8 @@ def entries() -> tuple[CatalogEntry, ...]:
 def entry_of(reference: str) -> CatalogEntry | None:
     """What the catalog says of a base by its name, with any patch version and whatever mirror serves it; None for what
     it does not know."""
+    if reference == _SCRATCH.reference:
+        return _SCRATCH
     found = _identify(reference)
     return _entry(*found) if found else None
 
@@ -115,8 +120,14 @@ def _identify(reference: str) -> tuple[Product, str, Release] | None:
             said = found.groupdict()
             number = said.get("number") or number_of(product.system, said.get("codename") or "")
             codename = said.get("codename") or release(product.system, number).name
-            return product, said.get("version") or "", Release(product.system, codename, number)
+            line = said.get("version") or _only_line(product, number)
+            return product, line, Release(product.system, codename, number)
     return None
+
+
+def _only_line(product: Product, number: str) -> str:
+    """The runtime's line where the name does not say it: a release of distroless has one Python."""
+    return next((line for line, numbers in product.lines.items() if number in numbers), "")
 
 
 @cache
