@@ -144,6 +144,7 @@ def full_prefix(prefix: str) -> str:
 
 def _matches(pattern: str, spelt: frozenset[str]) -> bool:
     plain = pattern.strip().lower().replace("[", "[[]").replace("?", "[?]")
+    plain = plain.removeprefix("index.") if plain.startswith(f"index.{DOCKER_HUB}/") else plain
     return any(fnmatchcase(spelling, plain) for spelling in spelt)
 
 

@@ -7,6 +7,8 @@ import threading
 
 import pytest
 
+from fleet.dockerfile.base_rules import BaseRules
+from fleet.dockerfile.base_table import known_base
 from fleet.dockerfile.bases import (
     PINNED_BASES,
     DockerfileBases,
@@ -254,3 +256,153 @@ def test_a_slow_answer_holds_up_only_those_who_ask_the_same(inner):
     finally:
         go_on.set()
         waiting.join()
+
+
+class TestRules:
+    """What admins decide, where registries are asked."""
+
+    @pytest.fixture
+    def corp(self):
+        with ReadOnlyRegistry({"base/python": {"3.11-slim": SLIM}}) as served:
+            yield served
+
+    def mapped(self, corp, **rules):
+        return BaseRules(maps=(("docker.io/library/python", f"{corp.address}/base/python"),), **rules)
+
+    def test_a_map_changes_what_from_says_and_whom_it_asks(self, corp):
+        bases = RegistryBases({}, platform=AMD64, rules=self.mapped(corp))
+        found = bases.find(["python:3.11-slim-bookworm", "python:3.11-slim"])
+        assert found.reference == f"{corp.address}/base/python:3.11-slim"
+        assert found.digest == SLIM.digest
+        assert bases.pin("python:3.11-slim") == f"{corp.address}/base/python:3.11-slim@{SLIM.digest}"
+        assert bases.pin(f"python:3.11-slim@{DIGEST}") == f"{corp.address}/base/python:3.11-slim@{SLIM.digest}"
+
+    def test_a_map_that_nobody_serves_leaves_from_and_says_so(self, corp):
+        one = DockerfileBases(RegistryBases({}, platform=AMD64, rules=self.mapped(corp)))
+        assert one.pin("python:3.9") is None
+        (note,) = unpinned_notes(one)
+        assert note == (
+            f"python:3.9 stays in FROM: the admin maps it to {corp.address}/base/python:3.9, which no registry served."
+        )
+
+    def test_without_a_registry_a_mapped_base_has_the_sizes_of_what_it_stands_for(self):
+        rules = BaseRules(maps=(("python", "registry.corp/base/python"),))
+        found = TableBases(rules).find(["python:3.11-slim-bookworm"])
+        assert (found.reference, found.source) == ("registry.corp/base/python:3.11-slim-bookworm", "table")
+        assert found.sizes == TableBases().find(["python:3.11-slim-bookworm"]).sizes
+
+    def test_what_is_refused_is_not_asked_for(self, registry):
+        asking = bases(registry, rules=BaseRules(forbid=("*-slim",)))
+        assert asking.find(["python:3.11-slim"]) is None
+        assert not registry.requests
+        assert asking.find(["python:3.11-slim", "python:3.11"]).reference == f"{registry.address}/hub/python:3.11"
+        assert asking.refusal(["python:3.11-slim"]) == "The admin forbids *-slim: python:3.11-slim."
+        assert asking.refusal(["python:3.11-slim", "python:3.11"]) == ""
+        assert DockerfileBases(asking).refusal(["python:3.11-slim"]) == asking.refusal(["python:3.11-slim"])
+
+    def test_a_mirror_that_is_allowed_serves_and_the_table_does_not_stand_in_for_it(self, registry):
+        asking = bases(registry, rules=BaseRules(allow=(f"{registry.address}/hub/*",)))
+        assert asking.find(["python:3.11-slim"]).reference == f"{registry.address}/hub/python:3.11-slim"
+        assert asking.find(["python:3.12-slim-bookworm"]) is None
+
+    def test_the_base_that_a_team_starts_from_is_theirs(self, registry):
+        asking = bases(registry, rules=BaseRules(allow=("registry.corp/*",), forbid=("python",)))
+        assert asking.pin("python:3.11") == f"{registry.address}/hub/python:3.11@{SLIM.digest}"
+
+    def test_the_table_obeys(self):
+        rules = BaseRules(forbid=("python:3.11*",))
+        assert TableBases(rules).find(["python:3.11-slim"]) is None
+        assert TableBases(rules).refusal(["python:3.11-slim"]) == "The admin forbids python:3.11*: python:3.11-slim."
+        assert TableBases(rules).find(["python:3.11-slim", "python:3.12-slim"]).reference == "python:3.12-slim"
+
+    @pytest.mark.parametrize("asking", [TableBases(), RegistryBases({}, platform=AMD64)], ids=["table", "registry"])
+    def test_scratch_is_nothing_and_is_there_unless_it_is_forbidden(self, asking):
+        found = asking.find(["scratch"])
+        assert (found.reference, found.sizes.unpacked_bytes, dict(found.tree.nodes)) == ("scratch", 0, {})
+        assert TableBases(BaseRules(forbid=("scratch",))).find(["scratch"]) is None
+
+
+class TestCatalogHosts:
+    """Hosts that only our catalog names, a stand-in for gcr.io on this machine."""
+
+    @pytest.fixture
+    def ours(self, inner, monkeypatch):
+        monkeypatch.setattr("fleet.dockerfile.bases.is_catalogued", lambda place: place.registry == inner.host)
+        return inner
+
+    def test_they_are_asked_without_a_login(self, ours, logins):
+        logins(ours.host)
+        reference = f"{ours.host}/team/base:1"
+        ours.routes["/v2/team/base/manifests/1"] = guarded
+        for hosts in ((), None):
+            assert RegistryBases({}, platform=AMD64, hosts=hosts).pin(reference) is None
+        assert ours.requests
+        assert not any(request.authorization for request in ours.requests)
+        ours.routes["/v2/team/base/manifests/1"] = THERE
+        assert RegistryBases({}, platform=AMD64).pin(reference) == f"{reference}@{DIGEST}"
+
+    def test_with_the_login_of_an_admin_who_named_them_too(self, ours, logins):
+        logins(ours.host)
+        ours.routes["/v2/team/base/manifests/1"] = guarded
+        rules = BaseRules(maps=(("python", f"{ours.host}/team/base"),))
+        assert RegistryBases({}, platform=AMD64, rules=rules).pin("python:1") == f"{ours.host}/team/base:1@{DIGEST}"
+
+    def test_one_out_of_reach_is_asked_once_for_all(self, monkeypatch):
+        with socket.socket() as unused:
+            unused.bind(("127.0.0.1", 0))
+            port = unused.getsockname()[1]
+        monkeypatch.setattr("fleet.dockerfile.bases.is_catalogued", lambda place: True)
+        gone: set[str] = set()
+        name = f"127.0.0.1:{port}/distroless/cc-debian12:nonroot"
+        assert RegistryBases({}, platform=AMD64, unreachable=gone).find([name]) is None
+        assert gone == {f"127.0.0.1:{port}"}
+        monkeypatch.setattr("fleet.dockerfile.bases.RegistryClient", None)
+        assert RegistryBases({}, platform=AMD64, unreachable=gone).find([name, f"{name}-debug"]) is None
+
+    def test_only_the_catalog_s_own_repositories_are(self):
+        asking = RegistryBases({}, platform=AMD64)
+        assert asking.may_ask("gcr.io/distroless/cc-debian12:nonroot")
+        assert not asking.may_ask("gcr.io/somebody/else:1")
+        assert not asking.may_ask("gcr.io.evil.test/distroless/cc-debian12:nonroot")
+
+
+class TestTable:
+    @pytest.mark.parametrize("kind", ["static", "base", "cc", "java-base"])
+    def test_distroless_has_sizes_and_no_programs(self, kind):
+        found = TableBases().find([f"gcr.io/distroless/{kind}-debian12:nonroot"])
+        assert found.source == "table"
+        assert found.config.user == "65532"
+        known = known_base(found.reference)
+        assert (known.programs, known.has_program("/bin/sh")) == (frozenset(), False)
+        assert known.has_library("libc.so.6") is (kind != "static")
+        assert known.has_library("libstdc++.so.6") is (kind == "cc")
+        assert known.libc == ("none" if kind == "static" else "glibc")
+
+    def test_the_bases_grow_with_what_they_hold(self):
+        sizes = [known_base(f"gcr.io/distroless/{kind}-debian13:nonroot").sizes for kind in ("static", "base", "cc")]
+        assert sizes == sorted(sizes, key=lambda each: (each.unpacked_bytes, each.compressed_bytes))
+
+    def test_node_is_found_by_its_path_alone(self):
+        known = known_base("gcr.io/distroless/nodejs24-debian13:nonroot")
+        assert (known.has_program("/nodejs/bin/node"), known.has_program("node")) == (True, False)
+
+    def test_alpine_has_musl(self):
+        known = known_base("alpine:3.20")
+        assert (known.libc, known.glibc, known.musl) == ("musl", None, (1, 2, 5))
+        assert (known.has_library("libc.so.6"), known.has_library("libc.musl-x86_64.so.1")) == (False, True)
+        assert known.has_program("/bin/sh")
+
+    def test_debian_has_not_what_python_needs(self):
+        debian, python = known_base("debian:bookworm-slim"), known_base("python:3.11-slim-bookworm")
+        assert (debian.has_library("libsqlite3.so.0"), python.has_library("libsqlite3.so.0")) == (False, True)
+        assert (debian.has_library("libpython3.11.so.1.0"), python.has_library("libpython3.11.so.1.0")) == (False, True)
+        assert "ca-certificates" not in debian.packages
+        assert debian.packages < python.packages
+        assert not [name for name in python.packages if name.endswith("-")]
+
+    @pytest.mark.parametrize(
+        "name",
+        ["gcr.io/distroless/cc-debian12:debug", "gcr.io/distroless/cc-debian14:nonroot", "alpine:3.99", "alpine"],
+    )
+    def test_others_are_not_in_it(self, name):
+        assert known_base(name) is None
