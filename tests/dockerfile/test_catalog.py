@@ -158,6 +158,7 @@ RUNTIMES = st.sampled_from(
      "dotnet-deps", "nginx", "nginx-unprivileged", "go", "rust", "c", "unknown"]
 )  # fmt: skip
 VERSIONS = st.one_of(
+    st.sampled_from(sorted({entry.version for entry in entries()})),
     st.sampled_from(["", "3.11.7", "3.9", "3.14", "3.99", "22.1.0", "22", "8.0.3", "8", "1.8.0_392", "17.0.9+9", "x"]),
     st.builds("{}.{}".format, st.integers(0, 30), st.integers(0, 20)),
 )
@@ -242,6 +243,22 @@ class TestEntries:
     )
     def test_other_names_are_unknown(self, name):
         assert entry_of(name) is None
+
+    @pytest.mark.parametrize(
+        ("name", "libc"),
+        [
+            ("php:8.2-fpm-alpine", "musl"),
+            ("php:8.2-fpm", "glibc"),
+            ("nginx:1.27-alpine", "musl"),
+            ("nginx:1.27-alpine-slim", "musl"),
+            ("eclipse-temurin:21-jre-alpine", "musl"),
+            ("eclipse-temurin:21-jre", "glibc"),
+            ("node:22-alpine", "musl"),
+            ("gcr.io/distroless/static-debian13:nonroot", "none"),
+        ],
+    )
+    def test_a_tag_without_a_release_tells_its_c_library(self, name, libc):
+        assert entry_of(name).libc == libc
 
     def test_a_mirror_serves_the_same_base(self):
         for name in (

@@ -149,7 +149,7 @@ def _expression(text: str) -> str:
     for name, shape in (
         ("version", r"\d{1,4}(?:\.\d{1,4}){0,3}(?:_\d{1,3})?"),
         ("number", r"\d{1,4}(?:\.\d{1,3})?"),
-        ("codename", "[a-z]{2,20}"),
+        ("codename", "(?!alpine|slim|perl|otel)[a-z]{2,20}"),
     ):
         escaped = escaped.replace(re.escape(f"{{{name}}}"), f"(?P<{name}>{shape})")
     return escaped
