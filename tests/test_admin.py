@@ -549,7 +549,22 @@ class TestServices:
         assert any("The image of this Dockerfile does not run. Line 3: CMD is in shell form" in one for one in said)
         assert any("Line 3: CMD starts python, scratch is empty" in one for one in said)
         service.refresh_from_db()
-        assert service.dockerfile == text.strip()
+        assert service.dockerfile == text
+
+    def test_a_form_that_is_saved_again_changes_no_dockerfile(
+        self, admin_client: Client, django_capture_on_commit_callbacks: Any
+    ) -> None:
+        registry = Registry.objects.create(name="Hub", url="https://registry.example.com")
+        text = "FROM scratch\nCOPY . /app\n"
+        service = Service.objects.create(
+            registry=registry, repository="team/app", platform="linux/amd64", dockerfile=text
+        )
+        url = reverse("admin:fleet_service_change", args=[service.pk])
+        with django_capture_on_commit_callbacks() as handed_to_workers:
+            admin_client.post(url, {"owner": "", "weight": "2", "dockerfile": text.replace("\n", "\r\n")})
+        service.refresh_from_db()
+        assert (service.weight, service.dockerfile) == (2, text)
+        assert handed_to_workers == []
 
     def test_scans_are_for_reading(self, admin_client: Client) -> None:
         registry = Registry.objects.create(name="Hub", url="https://registry.example.com")

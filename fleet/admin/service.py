@@ -32,10 +32,19 @@ SHOWN = (
 )
 
 
+class TextFileField(forms.CharField):
+    """A text as the file most likely holds it: forms send CRLF for every line end, and lose the last one."""
+
+    def to_python(self, value: Any) -> Any:
+        text = (super().to_python(value) or "").replace("\r\n", "\n")
+        return f"{text}\n" if text else ""
+
+
 class ServiceForm(forms.ModelForm):
     class Meta:
         model = Service
         fields = EDITABLE
+        field_classes = {"dockerfile": TextFileField}
 
     def clean_dockerfile(self) -> str:
         text: str = self.cleaned_data["dockerfile"]
