@@ -2,15 +2,19 @@
 
 from django.urls import path
 
-from dashboard.views import comparison, events, health, policies, ranking, registries, scans, service
+from dashboard.views import comparison, events, health, policies, ranking, registries, scans, service, suggestion
 
 urlpatterns = [
     path("", ranking.ranking, name="ranking"),
+    path("forecast/", ranking.forecast, name="forecast"),
     path("ranking.csv", ranking.ranking_csv, name="ranking-csv"),
     path("services/<int:pk>/", service.service, name="service"),
     path("services/<int:pk>/compare/", comparison.comparison, name="service-compare"),
     path("services/<int:pk>/scan/", service.service_scan, name="service-scan"),
-    path("suggestions/<int:pk>/Dockerfile", service.dockerfile, name="dockerfile"),
+    path("suggestions/<int:pk>/Dockerfile", suggestion.dockerfile, name="dockerfile"),
+    path("suggestions/<int:pk>/Dockerfile.patch", suggestion.dockerfile_patch, name="dockerfile-patch"),
+    path("suggestions/<int:pk>/SUMMARY.md", suggestion.summary, name="suggestion-summary"),
+    path("suggestions/<int:pk>/buildkit/Dockerfile", suggestion.buildkit_dockerfile, name="buildkit-dockerfile"),
     path("registries/", registries.registries, name="registries"),
     path("registries/<int:pk>/", registries.registry, name="registry"),
     path("registries/<int:pk>/test/", registries.registry_test, name="registry-test"),

@@ -24,6 +24,13 @@ def signed(size_bytes: int) -> str:
     return f"+{megabytes(size_bytes)}" if size_bytes > 0 else megabytes(size_bytes)
 
 
+def deviation(percent: float) -> str:
+    """A signed share: ``−2 %``, ``+11 %``, ``±0 %``."""
+    rounded = round(percent)
+    sign = "±" if rounded == 0 else MINUS if rounded < 0 else "+"
+    return f"{sign}{abs(rounded):,}{NO_BREAK_SPACE}%"
+
+
 def _significant(value: float) -> str:
     decimals = 0 if value >= 99.95 else 1 if value >= 9.995 else 2
     text = f"{value:.{decimals}f}"

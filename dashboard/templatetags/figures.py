@@ -76,6 +76,12 @@ def percent(value: float | None) -> str:
 
 
 @register.filter
+def deviation(percent: float) -> str:
+    """How far something is from what was promised: ``−2 %``, ``+11 %``, ``±0 %``."""
+    return wording.deviation(percent)
+
+
+@register.filter
 def duration(seconds: float | None) -> str:
     return "–" if seconds is None else wording.duration(seconds)
 

@@ -7,12 +7,13 @@ from urllib.parse import urlencode
 
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
-from django.shortcuts import render
+from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils.cache import patch_vary_headers
 from django.views.decorators.http import require_safe
 from django_htmx.http import push_url
 
-from dashboard import tables
+from dashboard import adoption, tables
 from dashboard.export import csv_lines
 from dashboard.figures import fleet_figures
 from dashboard.filters import ServiceFilter
@@ -40,8 +41,29 @@ def ranking(request: HttpRequest) -> HttpResponse:
     if _wants_table_only(request):
         return _table_only(request, context)
     context["figures"] = fleet_figures()
+    context |= _benefits(request, context["figures"].services)
     context["any_registry"] = bool(context["figures"].services) or Registry.objects.exists()
     return _varying(render(request, "dashboard/ranking.html", context))
+
+
+def _benefits(request: HttpRequest, services: int = 0) -> dict[str, Any]:
+    """``services``: how many there are, where the page must not wait for very many."""
+    top = adoption.requested_top(request)
+    return {
+        "top": top,
+        "tops": sorted({*adoption.CHOICES, top}),
+        "forecast": adoption.known_forecast(top, services),
+        "kept": adoption.kept_promises(),
+    }
+
+
+@require_safe
+def forecast(request: HttpRequest) -> HttpResponse:
+    """What the fleet would store and pull: weighed now, for the ranking that did not wait for it."""
+    context = _benefits(request)
+    if not request.htmx:  # type: ignore[attr-defined]
+        return redirect(f"{reverse('ranking')}?{request.GET.urlencode()}#benefits")
+    return _varying(render(request, "dashboard/ranking_benefits.html", context))
 
 
 @require_safe

@@ -11,17 +11,18 @@ from django.views.decorators.http import require_POST, require_safe
 
 from dashboard import charts
 from dashboard.composition import layer_rows, package_summary
-from dashboard.highlight import dockerfile_spans
 from dashboard.observations import remarkable
 from dashboard.releases import largest_jump, releases
 from dashboard.scan_now import may_scan, scan_now
 from dashboard.sharing import sharing
+from dashboard.suggestions import cost_basis, ladders
 from dashboard.unread import registry_columns
 from dashboard.waste import waste_list
-from fleet.models import ScanError, Service, Suggestion
+from fleet.models import ScanError, Service
 
 FINDINGS_READ = 500
 REMARKS_SHOWN = 20
+ADOPTIONS_SHOWN = 3
 
 
 @require_safe
@@ -42,7 +43,7 @@ def service(request: HttpRequest, pk: int) -> HttpResponse:
         "jump": largest_jump(shown_releases),
         "policies": policies,
         "violations": list(shown.violations.select_related("policy")),
-        **_offers(shown),
+        **_suggested(request, shown),
         "waste": waste_list(analysis.findings.all()[:FINDINGS_READ]) if analysis else None,
         "observations": remarkable(analysis.observations, timezone.localdate()) if analysis else [],
         "layers": layer_rows(image, analysis, shared.uses) if image else [],
@@ -55,13 +56,14 @@ def service(request: HttpRequest, pk: int) -> HttpResponse:
     return render(request, "dashboard/service.html", context)
 
 
-def _offers(shown: Service) -> dict[str, Any]:
-    """The suggested Dockerfiles, the recommended first; where there is none at all, each reason once."""
-    made = sorted(shown.suggestions.all(), key=lambda each: (not each.recommended, not each.dockerfile, each.mode))
+def _suggested(request: HttpRequest, shown: Service) -> dict[str, Any]:
+    """The ladders of suggestions, and which of earlier ones were taken up."""
+    found = ladders(shown, request.GET.get("mode", ""), request.GET.get("tier", ""))
     return {
-        "suggestions": [(each, dockerfile_spans(each.dockerfile)) for each in made],
-        "any_dockerfile": any(each.dockerfile for each in made),
-        "obstacles": list(dict.fromkeys(each.obstacle for each in made if each.obstacle)),
+        "ladders": found,
+        "cost_basis": cost_basis(found.tariff, shown.weight),
+        "adoptions": list(shown.adoptions.defer("dockerfile")[:ADOPTIONS_SHOWN]),
+        "may_price": request.user.has_perm("fleet.change_prices"),
     }
 
 
@@ -74,12 +76,3 @@ def _remarks(shown: Service) -> list[ScanError]:
 def service_scan(request: HttpRequest, pk: int) -> HttpResponse:
     shown = get_object_or_404(Service.objects.select_related("registry"), pk=pk)
     return redirect("scan", pk=scan_now(request, shown.registry, shown).pk)
-
-
-@require_safe
-def dockerfile(request: HttpRequest, pk: int) -> HttpResponse:
-    """The suggested Dockerfile as a file of that name."""
-    suggestion = get_object_or_404(Suggestion.objects.exclude(dockerfile=""), pk=pk)
-    response = HttpResponse(suggestion.dockerfile, content_type="text/plain; charset=utf-8")
-    response.headers["Content-Disposition"] = 'attachment; filename="Dockerfile"'
-    return response

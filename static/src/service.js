@@ -20,6 +20,7 @@ const ROOMY_PIXELS = 480;
 const JUMP_SHARE = 0.02;
 
 for (const list of document.querySelectorAll("[role=tablist]")) prepareTabs(list);
+for (const ladder of document.querySelectorAll(".ladder")) prepareLadder(ladder);
 const element = document.getElementById("trend-chart");
 if (element) prepareChart(element, JSON.parse(document.getElementById("trend-data").textContent));
 
@@ -38,7 +39,10 @@ function prepareTabs(list) {
   };
   list.addEventListener("click", (event) => {
     const tab = event.target.closest("[role=tab]");
-    if (tab) select(tab);
+    if (!tab || opensElsewhere(event)) return;
+    event.preventDefault();
+    select(tab);
+    remember(tab);
   });
   list.addEventListener("keydown", (event) => {
     const at = tabs.indexOf(event.target.closest("[role=tab]"));
@@ -47,9 +51,38 @@ function prepareTabs(list) {
     event.preventDefault();
     const tab = tabs[(to + tabs.length) % tabs.length];
     select(tab);
+    remember(tab);
     tab.focus();
   });
   select(tabs.find((tab) => tab.getAttribute("aria-selected") === "true") ?? tabs[0]);
+}
+
+/** The rungs are links, which work without this: here they open their Dockerfile in place. */
+function prepareLadder(ladder) {
+  const links = [...ladder.querySelectorAll("a[data-rung]")];
+  ladder.addEventListener("click", (event) => {
+    const chosen = event.target.closest("a[data-rung]");
+    if (!chosen || opensElsewhere(event)) return;
+    event.preventDefault();
+    for (const link of links) {
+      if (link === chosen) link.setAttribute("aria-current", "true");
+      else link.removeAttribute("aria-current");
+      document.getElementById(link.dataset.rung).hidden = link !== chosen;
+    }
+    remember(chosen);
+    const offer = document.getElementById(chosen.dataset.rung);
+    // What opens out of sight has not opened for whoever looks at the screen.
+    if (offer.getBoundingClientRect().top > 0.75 * innerHeight) offer.scrollIntoView();
+  });
+}
+
+/** The address names what is open, so that it can be sent to somebody. */
+function remember({ href }) {
+  if (href) history.replaceState(history.state, "", href);
+}
+
+function opensElsewhere({ ctrlKey, metaKey, shiftKey, altKey }) {
+  return ctrlKey || metaKey || shiftKey || altKey;
 }
 
 function prepareChart(target, data) {

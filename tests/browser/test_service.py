@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Locator, Page, expect
 from pytest_django.live_server_helper import LiveServer
 
 from fleet.models import Service
@@ -30,6 +31,9 @@ def service(live_server: LiveServer) -> Service:
     make_policy("shops")
     make_suggestion(service, "rebuild", dockerfile="FROM scratch\n")
     make_suggestion(service, "repack")
+    make_suggestion(
+        service, "repack", tier="scratch", dockerfile="FROM scratch AS tiny\n", buildkit_dockerfile="# BuildKit\n"
+    )
     return service
 
 
@@ -37,6 +41,11 @@ def service(live_server: LiveServer) -> Service:
 def opened(page: Page, service: Service) -> Page:
     page.goto(f"/services/{service.pk}/")
     return page
+
+
+def visible(page: Page) -> Locator:
+    """The one form of the one suggestion that is open."""
+    return page.locator(".code [role=tabpanel]:visible")
 
 
 def test_the_ranking_leads_to_the_chart(page: Page, service: Service) -> None:
@@ -81,8 +90,7 @@ def test_the_chart_is_a_table_on_request(opened: Page) -> None:
 def test_the_copied_dockerfile_is_the_suggested_one(opened: Page, live_server: LiveServer) -> None:
     opened.context.grant_permissions(["clipboard-read", "clipboard-write"], origin=live_server.url)
     opened.get_by_role("tab", name="Repack").click()
-    button = opened.locator("[role=tabpanel]:visible").get_by_role("button", name="Copy")
-    button.click()
+    visible(opened).get_by_role("button", name="Copy").click()
     expect(opened.get_by_text("Copied")).to_be_visible()
     assert opened.evaluate("navigator.clipboard.readText()") == DOCKERFILE
     expect(opened.get_by_text("Copied")).to_be_hidden()
@@ -90,7 +98,7 @@ def test_the_copied_dockerfile_is_the_suggested_one(opened: Page, live_server: L
 
 def test_without_a_clipboard_the_dockerfile_is_selected(opened: Page) -> None:
     opened.evaluate("Object.defineProperty(navigator, 'clipboard', { value: undefined })")
-    opened.locator("#suggestions").get_by_role("button", name="Copy").first.click()
+    visible(opened).get_by_role("button", name="Copy").click()
     expect(opened.get_by_text("Press Ctrl+C")).to_be_visible()
     assert opened.evaluate("getSelection().toString().trim()") == "FROM scratch"
 
@@ -98,9 +106,52 @@ def test_without_a_clipboard_the_dockerfile_is_selected(opened: Page) -> None:
 def test_the_dockerfile_downloads(opened: Page) -> None:
     opened.get_by_role("tab", name="Repack").click()
     with opened.expect_download() as download:
-        opened.locator("[role=tabpanel]:visible").get_by_role("link", name="Download").click()
+        visible(opened).get_by_role("link", name="Download").click()
     assert download.value.suggested_filename == "Dockerfile"
     assert Path(download.value.path()).read_text() == DOCKERFILE
+
+
+def test_a_rung_opens_in_place_and_the_address_names_it(opened: Page) -> None:
+    opened.evaluate("window.still = true")
+    opened.get_by_role("tab", name="Repack").click()
+    expect(opened).to_have_url(re.compile(r"\?mode=repack#suggestions$"))
+    expect(visible(opened).locator("code")).to_contain_text("registry.example.com/app")
+    rung = opened.get_by_role("link", name="Scratch")
+    rung.focus()
+    opened.keyboard.press("Enter")
+    expect(rung).to_have_attribute("aria-current", "true")
+    expect(opened.locator("#mode-repack [aria-current]")).to_have_count(1)
+    expect(visible(opened).locator("code")).to_have_text("FROM scratch AS tiny")
+    expect(opened).to_have_url(re.compile(r"\?mode=repack&tier=scratch#suggestions$"))
+    assert opened.evaluate("window.still")
+    opened.reload()
+    expect(visible(opened).locator("code")).to_have_text("FROM scratch AS tiny")
+
+
+def test_the_modes_and_forms_are_reached_by_arrow_keys(opened: Page) -> None:
+    opened.get_by_role("tab", name="Rebuild").focus()
+    opened.keyboard.press("ArrowLeft")
+    expect(opened.get_by_role("tab", name="Repack")).to_be_focused()
+    opened.get_by_role("link", name="Scratch").click()
+    opened.locator("[role=tab]:visible", has_text="Portable").focus()
+    opened.keyboard.press("ArrowRight")
+    expect(visible(opened).locator("code")).to_have_text("# BuildKit")
+    opened.keyboard.press("End")
+    expect(visible(opened).locator("code")).to_contain_text("# A smaller image for shop/api: scratch")
+
+
+def test_without_scripts_the_rungs_are_links(
+    page: Page, service: Service, browser: Browser, live_server: LiveServer
+) -> None:
+    state = page.context.storage_state()
+    plain = browser.new_context(base_url=live_server.url, java_script_enabled=False, storage_state=state)
+    bare = plain.new_page()
+    bare.goto(f"/services/{service.pk}/")
+    bare.get_by_role("tab", name="Repack").click()
+    bare.get_by_role("link", name="Scratch").click()
+    expect(bare.locator("code", has_text="FROM scratch AS tiny").first).to_be_visible()
+    expect(bare.locator("code", has_text="# BuildKit").first).to_be_visible()
+    plain.close()
 
 
 def test_paths_of_a_finding_open(opened: Page) -> None:
@@ -114,7 +165,7 @@ def test_the_whole_dockerfile_can_be_read(page: Page, live_server: LiveServer) -
     service = make_service()
     make_suggestion(service, dockerfile=f"FROM {'a' * 300}\n" + "RUN true\n" * 200 + "CMD last\n")
     page.goto(f"/services/{service.pk}/")
-    code = page.locator("#suggestions pre")
+    code = page.locator("#suggestions pre:visible")
     assert code.evaluate("box => box.scrollHeight > box.clientHeight && box.scrollWidth > box.clientWidth")
     last = code.locator(".s-instruction").last
     last.scroll_into_view_if_needed()
