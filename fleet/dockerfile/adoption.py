@@ -21,7 +21,7 @@ LineKind = Literal["head", "hunk", "same", "removed", "added", "mark"]
 _SIGNS: dict[LineKind, str] = {"same": " ", "removed": "-", "added": "+"}
 
 _MARKDOWN = re.compile(r"([\\`*_\[\]<>|~&])")
-_BLOCK_START = re.compile(r"^(?:([#+=>-])|(\d{1,9})([.)]))")
+_BLOCK_START = re.compile(r"^(?:([#+=>-])|(\d{1,9})([.)])(?=\s|$))")
 # What a forge would make a link, a mention or a reference of.
 _LINKED = re.compile(r"[@#]|://|\bwww\.", re.IGNORECASE)
 

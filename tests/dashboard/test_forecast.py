@@ -131,10 +131,26 @@ def test_the_ranking_tells_it_with_what_was_adopted(reader: Client, hub: Registr
     shop = service("a", layer("a", 300), registry=hub, after=100)
     adopt(shop)
     text = words(body(reader.get("/")))
-    assert "If the top 1 suggestion were adopted" in text
+    assert "If the one suggestion was adopted" in text
     assert "The fleet stores 300 MB measured after 100 MB estimate" in text
     assert "Its replicas pull 300 MB measured after 100 MB estimate" in text
     assert "Adopted so far: 1 214 MB estimate promised; real: 209 MB measured −2 %" in text
+
+
+@pytest.mark.parametrize(
+    ("offers", "query", "title"),
+    [
+        (0, "", "Nothing is suggested yet"),
+        (3, "", "If all 3 suggestions were adopted"),
+        (3, "?top=2", "If the top 2 suggestions were adopted"),
+        (3, "?top=1", "If the top 1 suggestion was adopted"),
+    ],
+)
+def test_the_title_counts_what_there_is(reader: Client, hub: Registry, offers: int, query: str, title: str) -> None:
+    service("plain", layer("plain", 100), registry=hub)
+    for at in range(offers):
+        service(f"s{at}", layer(f"l{at}", 300), registry=hub, after=100)
+    assert title in words(body(reader.get(f"/{query}")))
 
 
 def test_without_adoptions_nothing_is_said_of_them(reader: Client, hub: Registry) -> None:
@@ -151,7 +167,7 @@ def test_a_large_fleet_is_weighed_after_the_page(
     assert 'hx-get="/forecast/?top=5"' in page
     assert "The fleet stores" not in page
     part = words(body(reader.get("/forecast/?top=5", headers=HTMX)))
-    assert part.startswith("If the top 1 suggestion were adopted")
+    assert part.startswith("If the one suggestion was adopted")
     assert "The fleet stores 300 MB" in words(body(reader.get("/?top=5")))
 
 

@@ -134,6 +134,7 @@ def test_text_from_images_stays_text_in_a_summary() -> None:
         ("plain words, 12 MB.", "plain words, 12 MB."),
         ("/usr/lib/my_file*", "/usr/lib/my\\_file\\*"),
         ("1. item", "1\\. item"),
+        ("1.1 GB", "1.1 GB"),
         ("# heading", "`#` heading"),
         ("> quote", "\\> quote"),
         ("+ plus", "\\+ plus"),
