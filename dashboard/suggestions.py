@@ -4,41 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from decimal import Decimal
 from itertools import groupby
 from typing import Any
 
 from dashboard import wording
+from dashboard.benefits import Change, components, monthly, pull_time
 from dashboard.highlight import Span, dockerfile_spans
-from fleet.dockerfile.adoption import DiffLine, Figure, diff, summary
-from fleet.dockerfile.benefits import Tariff, monthly_cost, pull_seconds
+from dashboard.pull_request import markdown
+from fleet.dockerfile.adoption import DiffLine, diff
+from fleet.dockerfile.benefits import Tariff
 from fleet.dockerfile.suggestion import TIERS
 from fleet.dockerfile.wording import listed
 from fleet.models import Prices, Service, Suggestion
-
-MODES = {"repack": "Repack", "rebuild": "Rebuild"}
-TIER_NAMES = {
-    "cleaned": ("Cleaned", "the same base, waste removed"),
-    "slim": ("Slim", "a small base with a shell"),
-    "distroless": ("Distroless", "the runtime alone, no shell"),
-    "scratch": ("Scratch", "no base at all"),
-}
-COMPONENTS = {
-    "packages": "Packages",
-    "executables": "Executables",
-    "setuid_files": "Setuid files",
-    "shells": "Shells",
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """A figure before and after: texts."""
-
-    name: str
-    now: str
-    after: str
-    less: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,11 +38,11 @@ class Offer:
 
     @property
     def name(self) -> str:
-        return tier_name(self.suggestion.tier)
+        return wording.tier(self.suggestion.tier)
 
     @property
     def about(self) -> str:
-        return TIER_NAMES.get(self.suggestion.tier, ("", ""))[1]
+        return wording.TIERS.get(self.suggestion.tier, ("", ""))[1]
 
     @property
     def delta_compressed_bytes(self) -> int:
@@ -97,7 +74,7 @@ class Ladder:
 
     @property
     def name(self) -> str:
-        return MODES.get(self.mode, self.mode.title())
+        return wording.mode(self.mode)
 
     @property
     def offers(self) -> list[Offer]:
@@ -120,10 +97,6 @@ class Ladders:
     @property
     def any_dockerfile(self) -> bool:
         return any(ladder.offers for ladder in self.ladders)
-
-
-def tier_name(tier: str) -> str:
-    return TIER_NAMES.get(tier, (tier.title(), ""))[0]
 
 
 def ladders(
@@ -150,7 +123,7 @@ def ladders(
 
 
 def _position(row: Suggestion) -> tuple[int, str, int, str]:
-    modes = list(MODES)
+    modes = list(wording.MODES)
     return (
         modes.index(row.mode) if row.mode in modes else len(modes),
         row.mode,
@@ -200,7 +173,7 @@ def _closed(rows: Iterable[Suggestion]) -> Iterator[Closed]:
     for row in rows:
         by_reason.setdefault(row.obstacle or "The image leaves nothing to suggest.", []).append(row.tier)
     for reason, tiers in by_reason.items():
-        name = listed([tier_name(tier).lower() for tier in tiers])
+        name = listed([wording.tier(tier).lower() for tier in tiers])
         yield Closed(name[:1].upper() + name[1:], reason)
 
 
@@ -220,9 +193,9 @@ def _offer(
         spans=dockerfile_spans(row.dockerfile),
         buildkit_spans=dockerfile_spans(row.buildkit_dockerfile),
         differences=differences(service, row),
-        pull=_pull(row, tariff),
-        cost=_cost(row, service.weight, tariff),
-        components=_components(row),
+        pull=pull_time(row, tariff),
+        cost=monthly(row, service.weight, tariff),
+        components=components(row),
         markdown=markdown(service, row, tariff),
         verification=verification,
     )
@@ -234,101 +207,3 @@ def differences(service: Service, row: Suggestion) -> list[DiffLine]:
     found = diff(service.dockerfile, row.dockerfile) if known else []
     # A browser would show a line end of its own for each CR.
     return [DiffLine(line.kind, line.text.rstrip("\r")) for line in found]
-
-
-def _pull(row: Suggestion, tariff: Tariff) -> Change:
-    now, after = (
-        wording.duration(pull_seconds(size_bytes or 0, tariff.bandwidth_mbit))
-        for size_bytes in (row.before_compressed_bytes, row.after_compressed_bytes)
-    )
-    return Change("Pull time", now, after)
-
-
-def _cost(row: Suggestion, replicas: int, tariff: Tariff) -> Change | None:
-    now = monthly_cost(row.before_compressed_bytes or 0, replicas, tariff)
-    after = monthly_cost(row.after_compressed_bytes or 0, replicas, tariff)
-    if now is None or after is None:
-        return None
-    texts = (money(amount, tariff.currency) for amount in (now, after, now - after))
-    return Change("Monthly cost", *texts)
-
-
-def money(amount: Decimal, currency: str) -> str:
-    """``1,234.50 EUR``; what is less than a cent says so."""
-    text = f"{amount:,.2f}"
-    if amount and abs(amount) < Decimal("0.01"):
-        text = f"<{wording.NO_BREAK_SPACE}0.01"
-    return f"{text}{wording.NO_BREAK_SPACE}{currency}".rstrip()
-
-
-def _components(row: Suggestion) -> list[Change]:
-    before, after = row.components.get("before"), row.components.get("after")
-    if not before or not after:
-        return []
-    return [
-        Change(name, f"{before.get(key, 0):,}", f"{after.get(key, 0):,}", f"{before.get(key, 0) - after.get(key, 0):,}")
-        for key, name in COMPONENTS.items()
-    ]
-
-
-def cost_basis(tariff: Tariff, replicas: int) -> str:
-    """What a monthly cost is reckoned from, a sentence."""
-    parts = []
-    if tariff.storage_gb_month is not None:
-        parts.append("one stored image")
-    if tariff.pulls_per_replica_month is not None and tariff.knows_transfer:
-        pulls = f"{tariff.pulls_per_replica_month.normalize():f}"
-        parts.append(f"{pulls} pull{'' if pulls == '1' else 's'} a month by each of {replicas:,} replicas")
-    return f"Costs are for {' and '.join(parts)}." if parts else ""
-
-
-def markdown(service: Service, row: Suggestion, tariff: Tariff) -> str:
-    """A summary for a pull request."""
-    name = service.name or service.repository
-    sizes = (
-        ("Compressed, what a pull moves", row.before_compressed_bytes, row.after_compressed_bytes),
-        ("Unpacked", row.before_unpacked_bytes, row.after_unpacked_bytes),
-    )
-    figures = [
-        Figure(
-            title,
-            f"{wording.megabytes(now or 0)} (measured)",
-            f"{wording.megabytes(after or 0)} (estimate)",
-            wording.saving((now or 0) - (after or 0)),
-        )
-        for title, now, after in sizes
-    ]
-    pull, cost = _pull(row, tariff), _cost(row, service.weight, tariff)
-    figures.append(Figure(f"Pull at {tariff.bandwidth_mbit} Mbit/s (estimate)", pull.now, pull.after))
-    if cost:
-        figures.append(Figure("Cost a month (estimate)", cost.now, cost.after, cost.less))
-    figures += [Figure(f"{each.name} (estimate)", each.now, each.after, each.less) for each in _components(row)]
-    base = f"{row.base_reference}{f' at {row.base_digest}' if row.base_digest else ''}" if row.base_reference else ""
-    sections = [
-        ("Why it is smaller", row.reasons),
-        ("Risk", [row.risk] if row.risk else []),
-        ("Checked before it was suggested", [_gate(gate) for gate in row.gates]),
-        ("Know before you merge", [*row.notes, *([cost_basis(tariff, service.weight)] if cost else [])]),
-        ("Base", [base] if base else []),
-    ]
-    return summary(
-        f"A smaller image for {name}: {tier_name(row.tier).lower()}",
-        figures,
-        sections,
-        row.dockerfile,
-        introduction=_introduction(service, row),
-    )
-
-
-def _introduction(service: Service, row: Suggestion) -> str:
-    if row.mode == "repack":
-        how = "It builds from the published image alone, without source."
-    elif service.dockerfile.strip():
-        how = "It rewrites the team's own Dockerfile into a build stage and a final stage."
-    else:
-        how = "It is outlined from the image's history: compare it with the real Dockerfile before use."
-    return f"{MODES.get(row.mode, row.mode)}, suggested by Plimsoll for {row.image.digest}. {how}"
-
-
-def _gate(gate: Mapping[str, Any]) -> str:
-    return f"{'Passed' if gate.get('passed') else 'FAILED'}, {gate.get('name', '')}: {gate.get('detail', '')}"

@@ -8,6 +8,14 @@ MINUS = "\N{MINUS SIGN}"
 NEGLIGIBLE_BYTES = 100_000
 RUNTIMES = {"node": "Node.js", "nginx": "nginx", "php": "PHP", "dotnet": ".NET", "c": "C or C++"}
 SPANS = ((86_400, "day"), (3600, "hour"), (60, "minute"), (1, "second"))
+MODES = {"repack": "Repack", "rebuild": "Rebuild"}
+# A name, and what it means.
+TIERS = {
+    "cleaned": ("Cleaned", "the same base, waste removed"),
+    "slim": ("Slim", "a small base with a shell"),
+    "distroless": ("Distroless", "the runtime alone, no shell"),
+    "scratch": ("Scratch", "no base at all"),
+}
 UNITS = ((10**12, "TB"), (10**9, "GB"), (10**6, "MB"), (10**3, "kB"))
 
 
@@ -49,6 +57,16 @@ def saving(size_bytes: int) -> str:
 def runtime(name: str) -> str:
     """``python`` as people write it: ``Python``, but ``Node.js`` and ``nginx``."""
     return RUNTIMES.get(name, name.title())
+
+
+def mode(name: str) -> str:
+    """How a suggestion gets there: ``Repack``."""
+    return MODES.get(name, name.title())
+
+
+def tier(name: str) -> str:
+    """A rung of the ladder: ``Slim``."""
+    return TIERS.get(name, (name.title(), ""))[0]
 
 
 def duration(seconds: float) -> str:

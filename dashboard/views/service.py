@@ -10,12 +10,13 @@ from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
 from dashboard import charts
+from dashboard.benefits import cost_basis
 from dashboard.composition import layer_rows, package_summary
 from dashboard.observations import remarkable
 from dashboard.releases import largest_jump, releases
 from dashboard.scan_now import may_scan, scan_now
 from dashboard.sharing import sharing
-from dashboard.suggestions import cost_basis, ladders
+from dashboard.suggestions import ladders
 from dashboard.unread import registry_columns
 from dashboard.waste import waste_list
 from fleet.models import ScanError, Service

@@ -6,7 +6,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.views.decorators.http import require_safe
 
-from dashboard.suggestions import markdown
+from dashboard.pull_request import markdown
 from fleet.dockerfile.adoption import patch
 from fleet.models import Prices, Suggestion
 

@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 from django.test import Client
 
+from dashboard.benefits import cost_basis, money
+from fleet.dockerfile.benefits import Tariff
 from fleet.models import Adoption, Prices, Service, Suggestion
 from tests.dashboard.factories import DOCKERFILE, MB, make_image, make_service, make_suggestion
 from tests.dashboard.pages import body, queries_of, words
@@ -193,7 +195,35 @@ class TestBenefits:
         assert "at 200 Mbit/s." in text
         # 0.402 GB * (0.10 + 0.09 * 30 * 3)
         assert "Monthly cost 3.30 EUR before, after 0.82 EUR" in text
-        assert "Costs are for one stored image and 30 pulls a month by each of 3 replicas." in text
+        assert "Costs are for one stored image and 30 pulls a month by each of its 3 replicas." in text
+
+    @pytest.mark.parametrize(
+        ("tariff", "replicas", "sentence"),
+        [
+            (Tariff(), 3, ""),
+            (Tariff(storage_gb_month=Decimal(1)), 3, "Costs are for one stored image."),
+            (
+                Tariff(transfer_gb=Decimal(1), pulls_per_replica_month=Decimal("1.00")),
+                1,
+                "Costs are for 1 pull a month by its one replica.",
+            ),
+            (
+                Tariff(transfer_gb=Decimal(1), pulls_per_replica_month=Decimal("0.50")),
+                1200,
+                "Costs are for 0.5 pulls a month by each of its 1,200 replicas.",
+            ),
+        ],
+    )
+    def test_a_cost_says_what_it_is_for(self, tariff: Tariff, replicas: int, sentence: str) -> None:
+        assert cost_basis(tariff, replicas) == sentence
+
+    @pytest.mark.parametrize(
+        ("amount", "text"),
+        [("0", "0.00 EUR"), ("0.001", "< 0.01 EUR"), ("1234.5", "1,234.50 EUR"), ("-3", "-3.00 EUR")],
+    )
+    def test_money_never_vanishes(self, amount: str, text: str) -> None:
+        assert money(Decimal(amount), "EUR").replace("\N{NO-BREAK SPACE}", " ") == text
+        assert money(Decimal(2), "") == "2.00"
 
     def test_only_who_may_set_prices_is_led_there(self, staff: Client, service: Service) -> None:
         rung(service, "slim", 100)
