@@ -11,7 +11,7 @@ from fleet.models.service import Service
 class Adoption(models.Model):
     """A service whose image became smaller after a suggestion, by about what it promised. A conclusion: ``evidence``
     says in a sentence what it rests on. ``promised_*`` are the suggestion's estimate, ``real_*`` the difference of the
-    two images; unpacked ones are null where not every layer was read. ``dockerfile_sha256`` is the hex digest of the
+    two images; the real unpacked one is null until every layer was read. ``dockerfile_sha256`` is the hex digest of the
     suggested text, which is kept, for the suggestion itself is not."""
 
     service = models.ForeignKey(Service, models.CASCADE, related_name="adoptions")

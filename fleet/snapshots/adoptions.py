@@ -66,6 +66,15 @@ def note_adoption(service: Service, newest: Snapshot, attested: str | None = Non
         _store(service, before.image, newest, chosen, fall.compressed_bytes, _unpacked_fall(before.image, after))
 
 
+def fill_adoptions(service_id: int) -> None:
+    """Give what an adoption saved unpacked to those that were noted before every layer was read."""
+    unfilled = Adoption.objects.filter(service_id=service_id, real_unpacked_bytes__isnull=True)
+    sizes = "from_image__unpacked_bytes", "to_image__unpacked_bytes"
+    for pk, before, after in unfilled.values_list("pk", *sizes):
+        if before is not None and after is not None:
+            Adoption.objects.filter(pk=pk).update(real_unpacked_bytes=before - after)
+
+
 _BODIES = ("image__manifest", "image__config", "image__provenance")
 
 

@@ -26,7 +26,7 @@ from fleet.image.loading import ResolvedImage
 from fleet.models import Image, Scan, ScanError, Service, Snapshot
 from fleet.models.scan import ACTIVE
 from fleet.oci.manifest import parse_config
-from fleet.snapshots.adoptions import note_adoption
+from fleet.snapshots.adoptions import fill_adoptions, note_adoption
 from fleet.snapshots.columns import let_go, write_columns
 from fleet.snapshots.growth import compare_by_layers
 from fleet.snapshots.images import store_images
@@ -72,6 +72,8 @@ def _write_whole(scan: Scan, service: Service, record: Record) -> None:
     if record.newest and not overtaken:
         changed |= _write_owner(service, labels)
         write_columns(service, latest, record.newest.tag, changed=changed)
+        if record.judgement:
+            fill_adoptions(service.pk)
     elif record.gone and not record.newest and not record.failed:
         let_go(service, latest, record.gone)
     _write_remarks(scan, service, record)
