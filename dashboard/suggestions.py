@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
-from typing import Any
 
 from dashboard import wording
 from dashboard.benefits import Change, components, monthly, pull_time
@@ -19,9 +18,18 @@ from fleet.models import Prices, Service, Suggestion
 
 
 @dataclass(frozen=True, slots=True)
+class Proof:
+    """What an engine measured of a suggestion that behaved as the original does; None for a size that it cannot
+    tell."""
+
+    compressed_bytes: int | None = None
+    unpacked_bytes: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Offer:
     """A rung that can be taken. ``gain_*`` is what it is smaller than the rung before, in bytes; ``differences`` the
-    lines of the patch of the team's Dockerfile, none where that is not known. ``verification`` is the last one."""
+    lines of the patch of the team's Dockerfile, none where that is not known. ``proof``: it was built and run."""
 
     suggestion: Suggestion
     gain_compressed_bytes: int
@@ -34,7 +42,11 @@ class Offer:
     cost: Change | None
     components: list[Change]
     markdown: str
-    verification: Any = None
+    proof: Proof | None = None
+
+    @property
+    def key(self) -> str:
+        return _key(self.suggestion)
 
     @property
     def name(self) -> str:
@@ -99,10 +111,9 @@ class Ladders:
         return any(ladder.offers for ladder in self.ladders)
 
 
-def ladders(
-    service: Service, mode: str = "", tier: str = "", verifications: Mapping[str, Any] | None = None
-) -> Ladders:
-    """The ladders of both modes, with the rung open that was asked for, else the recommended one. Two queries."""
+def ladders(service: Service, mode: str = "", tier: str = "", proofs: Mapping[str, Proof] | None = None) -> Ladders:
+    """The ladders of both modes, with the rung open that was asked for, else the recommended one. ``proofs`` are
+    known by ``mode-tier``. Two queries."""
     related = service.suggestions.select_related("image")
     rows = sorted(related.defer("image__manifest", "image__config", "image__provenance"), key=_position)
     if not rows:
@@ -113,13 +124,17 @@ def ladders(
     made = [
         Ladder(
             mode=name,
-            rungs=_rungs(service, group := list(rungs), shown.get(name), tariff, verifications or {}),
+            rungs=_rungs(service, group := list(rungs), shown.get(name), tariff, proofs or {}),
             selected=name == first,
             recommended=any(row.recommended for row in group),
         )
         for name, rungs in groupby(rows, key=lambda row: row.mode)
     ]
     return Ladders(made, list(dict.fromkeys(row.obstacle for row in rows if row.obstacle)), tariff)
+
+
+def _key(row: Suggestion) -> str:
+    return f"{row.mode}-{row.tier}"
 
 
 def _position(row: Suggestion) -> tuple[int, str, int, str]:
@@ -154,15 +169,14 @@ def _shown(rows: Sequence[Suggestion], mode: str, tier: str) -> dict[str, int]:
 
 
 def _rungs(
-    service: Service, rows: Sequence[Suggestion], shown: int | None, tariff: Tariff, verifications: Mapping[str, Any]
+    service: Service, rows: Sequence[Suggestion], shown: int | None, tariff: Tariff, proofs: Mapping[str, Proof]
 ) -> list[Offer | Closed]:
     """Those that can be taken, then the others."""
     rungs: list[Offer | Closed] = []
     before: Suggestion | None = None
     for row in rows:
         if row.dockerfile:
-            verification = verifications.get(f"{row.mode}-{row.tier}")
-            rungs.append(_offer(service, row, before, row.pk == shown, tariff, verification))
+            rungs.append(_offer(service, row, before, row.pk == shown, tariff, proofs.get(_key(row))))
             before = row
     return [*rungs, *_closed(row for row in rows if not row.dockerfile)]
 
@@ -178,7 +192,7 @@ def _closed(rows: Iterable[Suggestion]) -> Iterator[Closed]:
 
 
 def _offer(
-    service: Service, row: Suggestion, before: Suggestion | None, selected: bool, tariff: Tariff, verification: Any
+    service: Service, row: Suggestion, before: Suggestion | None, selected: bool, tariff: Tariff, proof: Proof | None
 ) -> Offer:
     if before is None:
         gain_compressed, gain_unpacked = row.savings_compressed_bytes, row.savings_unpacked_bytes
@@ -197,7 +211,7 @@ def _offer(
         cost=monthly(row, service.weight, tariff),
         components=components(row),
         markdown=markdown(service, row, tariff),
-        verification=verification,
+        proof=proof,
     )
 
 

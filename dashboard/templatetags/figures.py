@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -76,6 +76,12 @@ def growth(delta_bytes: int | None) -> SafeString | str:
 @register.filter
 def percent(value: float | None) -> str:
     return "" if value is None else f"{value:.0f}{wording.NO_BREAK_SPACE}%"
+
+
+@register.filter
+def at(values: Mapping[str, Any], key: str) -> Any:
+    """What a mapping holds under a key; None where it holds nothing."""
+    return values.get(key)
 
 
 @register.filter

@@ -10,9 +10,11 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from django.template.loader import render_to_string
 from django.test import Client
 
 from dashboard.benefits import cost_basis, money
+from dashboard.suggestions import Proof, ladders
 from fleet.dockerfile.benefits import Tariff
 from fleet.models import Adoption, Prices, Service, Suggestion
 from tests.dashboard.factories import DOCKERFILE, MB, make_image, make_service, make_suggestion
@@ -143,6 +145,16 @@ class TestLadder:
         assert "A check failed" in rungs(part)[1]
         assert "1 of 1 failed" in words(part)
         assert "<details open>" in part
+
+    def test_what_was_built_and_run_is_measured_and_no_estimate(self, service: Service) -> None:
+        rung(service, "slim", 100)
+        rung(service, "distroless", 80)
+        proofs = {"rebuild-slim": Proof(97 * MB), "rebuild-distroless": Proof(unpacked_bytes=230 * MB)}
+        ladder = ladders(service, proofs=proofs).ladders[0]
+        markup = render_to_string("dashboard/service_ladder.html", {"ladder": ladder, "service": service})
+        _, _, slim, distroless = (words(each) for each in markup.split('<li class="rung'))
+        assert "Verified a small base with a shell Compressed 97 MB measured Unpacked 300 MB estimate" in slim
+        assert "Compressed 80 MB estimate Unpacked 230 MB measured" in distroless
 
     def test_queries_do_not_grow_with_the_ladder(self, reader: Client, service: Service) -> None:
         rung(service, "slim", 100)
