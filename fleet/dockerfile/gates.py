@@ -13,7 +13,6 @@ from fleet.analysis.command import find_program
 from fleet.dockerfile.command_line import named_in_scripts, named_words, shebang_program
 from fleet.dockerfile.final_stage import FinalStage
 from fleet.dockerfile.interpreter import Interpreter, abi_minor
-from fleet.dockerfile.linkage import is_glibc
 from fleet.dockerfile.suggestion import Gate
 from fleet.image.filetree import FileTree
 from fleet.image.libraries import highest_glibc, library_closure, provided_glibc
@@ -58,7 +57,7 @@ def has_program(stage: FinalStage, config: ImageConfig, word: str) -> bool:
     """Whether ``execvp`` would find a word, in files that are known or that the table vouches for."""
     if find_program(stage.tree, config, word):
         return True
-    return stage.facts is not None and posixpath.basename(word) in stage.facts.programs
+    return stage.facts is not None and stage.facts.has_program(word)
 
 
 def _has_path(stage: FinalStage, config: ImageConfig, word: str) -> bool:
@@ -97,8 +96,7 @@ def _library_gate(stage: FinalStage, original: FileTree) -> Gate:
 
 
 def _vouched(stage: FinalStage, library: str) -> bool:
-    name = posixpath.basename(library)
-    return stage.facts is not None and (name in stage.facts.libraries or is_glibc(name) or name.startswith("libpython"))
+    return stage.facts is not None and stage.facts.has_library(posixpath.basename(library))
 
 
 def _glibc_gate(stage: FinalStage) -> Gate:

@@ -70,7 +70,7 @@ def layers_gate(base: BaseImage, dockerfile: str) -> Gate:
     """Engines stack at most 127 layers. Where the base's are unknown, a few are taken for granted."""
     _, _, final = dockerfile.rpartition("\nFROM ")
     own = len(re.findall(r"^(?:RUN|COPY|ADD|WORKDIR) ", final, re.MULTILINE))
-    count = own + (len(base.config.diff_ids) if base.config else _USUAL_LAYERS)
+    count = own + (len(base.config.diff_ids) if base.config and base.digest else _USUAL_LAYERS)
     return Gate("layers fit", count <= _MOST_LAYERS, f"{count} layers, of {_MOST_LAYERS} that an engine can stack.")
 
 

@@ -8,12 +8,15 @@ from contextlib import closing, contextmanager, suppress
 from dataclasses import replace
 from functools import lru_cache, partial
 
+from django.utils import timezone
+
 from fleet.analysis.analyse import RULESET, analyse
 from fleet.analysis.findings import Analysis
 from fleet.analysis.ownership import find_base
 from fleet.analysis.redaction import redact
 from fleet.dockerfile.base_rules import BaseRules
 from fleet.dockerfile.bases import Bases, DockerfileBases, Opener, RegistryBases, parse_mirrors, unpinned_notes
+from fleet.dockerfile.catalog import end_of_life_note
 from fleet.dockerfile.parse import InvalidDockerfile
 from fleet.dockerfile.suggest import suggest
 from fleet.dockerfile.suggestion import Mode, NothingToSuggest, Suggestion, Tier
@@ -155,6 +158,14 @@ def load_base(source: Source, digest: str, platform: Platform) -> LoadedImage:
 
 
 def _offer(service: Service, image: LoadedImage, analysis: Analysis, mode: Mode, bases: Bases) -> Suggestion | Obstacle:
+    """What can be offered in a mode; a base that gets no more updates is named as such."""
+    offer = _make(service, image, analysis, mode, bases)
+    if isinstance(offer, Obstacle) or not (note := end_of_life_note(offer.base.reference, timezone.localdate())):
+        return offer
+    return replace(offer, notes=(*offer.notes, note))
+
+
+def _make(service: Service, image: LoadedImage, analysis: Analysis, mode: Mode, bases: Bases) -> Suggestion | Obstacle:
     """From the team's own Dockerfile; without one from what the builder attested, where that can be used."""
     make = partial(suggest, image, analysis, mode=mode, tier=TIER, bases=bases)
     try:

@@ -212,6 +212,9 @@ class Served:
         found = next((name for name in candidates if name in self.bases), None)
         return base_image(found, f"sha256:{'5' * 64}", self.bases[found]) if found else None
 
+    def refusal(self, candidates):
+        return ""
+
     def pin(self, reference):
         return f"{reference}@sha256:{'6' * 64}" if reference == "python:3.11" else None
 

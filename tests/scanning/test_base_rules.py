@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Iterator
+from datetime import date
 from io import StringIO
 from typing import Any
 
@@ -13,6 +14,7 @@ from django.core.management import CommandError, call_command
 from django.db import IntegrityError, transaction
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
 from fleet import scanning
 from fleet.celery import app
@@ -78,10 +80,18 @@ class TestScan:
         scanning.reconsider(only_service())
         ((reference, obstacle),) = suggested()
         assert reference == ""
-        assert obstacle
+        assert obstacle.startswith("The admin forbids python:3.11*: ")
         BaseRule.objects.all().delete()
         scanning.reconsider(only_service())
         assert suggested() == {(f"{host}/hub/python:{SLIM}", "")}
+
+    def test_a_base_without_support_is_named_as_such(self, registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
+        scan(registry)
+        assert not [note for note in only_service().suggestions.get(mode="repack").notes if "left support" in note]
+        monkeypatch.setattr(timezone, "localdate", lambda: date(2028, 1, 1))
+        scanning.reconsider(only_service())
+        (note,) = [note for note in only_service().suggestions.get(mode="repack").notes if "left support" in note]
+        assert "left support on 2027-10-31: Python 3.11 gets no more updates" in note
 
     def test_what_is_stored_obeys_too(self, registry: Registry, host: str) -> None:
         scan(registry)

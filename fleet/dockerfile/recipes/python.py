@@ -56,7 +56,6 @@ def _base(request: Request, interpreter: Interpreter, from_reference: str = "") 
     candidates = python_bases(request.tree, interpreter, from_reference)
     base = request.bases.find(candidates)
     if base is None:
-        raise NothingToSuggest(
-            f"No smaller base is known for Python {interpreter.minor}: looked for {listed(candidates)}."
-        )
+        unknown = f"No smaller base is known for Python {interpreter.minor}: looked for {listed(candidates)}."
+        raise NothingToSuggest(request.bases.refusal(candidates) or unknown)
     return base
