@@ -76,15 +76,15 @@ def known_forecast(top: int, services: int) -> Forecast | None:
 
 def forecast(top: int) -> Forecast:
     """Weighed anew, and kept for ten minutes; a number of queries that grows with the fleet by one for 500 services."""
-    before = _Fleet.read()
+    before = _stacks()
     offers = _best_offers(top)
     bases = _base_layers(offers)
-    after = dict(before.stacks)
+    after = dict(before)
     for offer in offers:
         if offer.service_id in after:
             blobs = _blobs(offer, bases)
             after[offer.service_id] = Stack(after[offer.service_id].scope, blobs, after[offer.service_id].replicas)
-    found = Forecast(len(offers), weigh(before.stacks.values()), weigh(after.values()))
+    found = Forecast(len(offers), weigh(before.values()), weigh(after.values()))
     cache.set(_key(top), found, KEPT_SECONDS)
     return found
 
@@ -93,28 +93,22 @@ def _key(top: int) -> str:
     return f"dashboard.forecast.{top}"
 
 
-@dataclass(frozen=True, slots=True)
-class _Fleet:
+def _stacks() -> dict[int, Stack]:
     """What each service stores and pulls, by its key."""
-
-    stacks: dict[int, Stack]
-
-    @classmethod
-    def read(cls) -> _Fleet:
-        registries = {each.pk: each for each in Registry.objects.defer(*registry_columns(""))}
-        present = Service.objects.present().filter(snapshot__isnull=False).order_by("pk")
-        rows = list(
-            present.values_list("pk", "registry_id", "repository", "weight", "snapshot__image_id", "compressed_bytes")
-        )
-        layers = _layers({row[4] for row in rows})
-        stacks = {}
-        for service, registry, repository, replicas, image, size_bytes in rows:
-            blobs = dict(layers.get(image, {}))
-            # What is no layer: the config, or all of an image whose layers are not stored.
-            blobs["image", image] = max((size_bytes or 0) - sum(blobs.values()), 0)
-            scope = (registry, registries[registry].scope_of(repository))
-            stacks[service] = Stack(scope, blobs, replicas)
-        return cls(stacks)
+    registries = {each.pk: each for each in Registry.objects.defer(*registry_columns(""))}
+    present = Service.objects.present().filter(snapshot__isnull=False).order_by("pk")
+    rows = list(
+        present.values_list("pk", "registry_id", "repository", "weight", "snapshot__image_id", "compressed_bytes")
+    )
+    layers = _layers({row[4] for row in rows})
+    stacks = {}
+    for service, registry, repository, replicas, image, size_bytes in rows:
+        blobs = dict(layers.get(image, {}))
+        # What is no layer: the config, or all of an image whose layers are not stored.
+        blobs["image", image] = max((size_bytes or 0) - sum(blobs.values()), 0)
+        scope = (registry, registries[registry].scope_of(repository))
+        stacks[service] = Stack(scope, blobs, replicas)
+    return stacks
 
 
 def _layers(images: Iterable[int]) -> dict[int, dict[Hashable, int]]:

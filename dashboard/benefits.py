@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from decimal import Decimal
 
 from dashboard import wording
+from fleet.dockerfile.adoption import Figure
 from fleet.dockerfile.benefits import Tariff, monthly_cost, pull_seconds
 from fleet.models import Suggestion
 
@@ -17,31 +17,21 @@ COMPONENTS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
-    """A figure before and after: texts."""
-
-    name: str
-    now: str
-    after: str
-    less: str = ""
-
-
-def pull_time(row: Suggestion, tariff: Tariff) -> Change:
+def pull_time(row: Suggestion, tariff: Tariff) -> Figure:
     now, after = (
         wording.duration(pull_seconds(size_bytes or 0, tariff.bandwidth_mbit))
         for size_bytes in (row.before_compressed_bytes, row.after_compressed_bytes)
     )
-    return Change("Pull time", now, after)
+    return Figure("Pull time", now, after)
 
 
-def monthly(row: Suggestion, replicas: int, tariff: Tariff) -> Change | None:
+def monthly(row: Suggestion, replicas: int, tariff: Tariff) -> Figure | None:
     now = monthly_cost(row.before_compressed_bytes or 0, replicas, tariff)
     after = monthly_cost(row.after_compressed_bytes or 0, replicas, tariff)
     if now is None or after is None:
         return None
     texts = (money(amount, tariff.currency) for amount in (now, after, now - after))
-    return Change("Monthly cost", *texts)
+    return Figure("Monthly cost", *texts)
 
 
 def money(amount: Decimal, currency: str) -> str:
@@ -52,12 +42,12 @@ def money(amount: Decimal, currency: str) -> str:
     return f"{text}{wording.NO_BREAK_SPACE}{currency}".rstrip()
 
 
-def components(row: Suggestion) -> list[Change]:
+def components(row: Suggestion) -> list[Figure]:
     before, after = row.components.get("before"), row.components.get("after")
     if not before or not after:
         return []
     return [
-        Change(name, f"{before.get(key, 0):,}", f"{after.get(key, 0):,}", f"{before.get(key, 0) - after.get(key, 0):,}")
+        Figure(name, f"{before.get(key, 0):,}", f"{after.get(key, 0):,}", f"{before.get(key, 0) - after.get(key, 0):,}")
         for key, name in COMPONENTS.items()
     ]
 

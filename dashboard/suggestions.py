@@ -7,14 +7,14 @@ from dataclasses import dataclass, field
 from itertools import groupby
 
 from dashboard import wording
-from dashboard.benefits import Change, components, monthly, pull_time
+from dashboard.benefits import components, monthly, pull_time
 from dashboard.highlight import Span, dockerfile_spans
 from dashboard.pull_request import markdown
-from fleet.dockerfile.adoption import DiffLine, diff
+from fleet.dockerfile.adoption import DiffLine, Figure, diff
 from fleet.dockerfile.benefits import Tariff
 from fleet.dockerfile.suggestion import TIERS
 from fleet.dockerfile.wording import listed
-from fleet.models import Prices, Service, Suggestion
+from fleet.models import Prices, Service, Suggestion, bodies_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +38,9 @@ class Offer:
     spans: list[Span]
     buildkit_spans: list[Span]
     differences: list[DiffLine]
-    pull: Change
-    cost: Change | None
-    components: list[Change]
+    pull: Figure
+    cost: Figure | None
+    components: list[Figure]
     markdown: str
     proof: Proof | None = None
 
@@ -115,7 +115,7 @@ def ladders(service: Service, mode: str = "", tier: str = "", proofs: Mapping[st
     """The ladders of both modes, with the rung open that was asked for, else the recommended one. ``proofs`` are
     known by ``mode-tier``. Two queries."""
     related = service.suggestions.select_related("image")
-    rows = sorted(related.defer("image__manifest", "image__config", "image__provenance"), key=_position)
+    rows = sorted(related.defer(*bodies_of("image")), key=_position)
     if not rows:
         return Ladders()
     tariff = Prices.tariff()
@@ -215,9 +215,14 @@ def _offer(
     )
 
 
+def teams_dockerfile(service: Service, row: Suggestion) -> str:
+    """The Dockerfile that a suggestion rewrites, as the team gave it; empty where it rewrites none."""
+    return service.dockerfile if row.mode == "rebuild" and service.dockerfile.strip() else ""
+
+
 def differences(service: Service, row: Suggestion) -> list[DiffLine]:
     """From the team's own Dockerfile to the suggested one, to be read."""
-    known = row.mode == "rebuild" and service.dockerfile.strip()
-    found = diff(service.dockerfile, row.dockerfile) if known else []
+    own = teams_dockerfile(service, row)
+    found = diff(own, row.dockerfile) if own else []
     # A browser would show a line end of its own for each CR.
     return [DiffLine(line.kind, line.text.rstrip("\r")) for line in found]

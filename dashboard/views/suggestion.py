@@ -7,8 +7,9 @@ from django.shortcuts import get_object_or_404
 from django.views.decorators.http import require_safe
 
 from dashboard.pull_request import markdown
+from dashboard.suggestions import teams_dockerfile
 from fleet.dockerfile.adoption import patch
-from fleet.models import Prices, Suggestion
+from fleet.models import Prices, Suggestion, bodies_of
 
 
 @require_safe
@@ -30,8 +31,8 @@ def buildkit_dockerfile(request: HttpRequest, pk: int) -> HttpResponse:
 def dockerfile_patch(request: HttpRequest, pk: int) -> HttpResponse:
     """From the team's own Dockerfile to the suggested one."""
     offered = _offered(pk)
-    own = offered.service.dockerfile
-    if offered.mode != "rebuild" or not own.strip():
+    own = teams_dockerfile(offered.service, offered)
+    if not own:
         raise Http404("There is no Dockerfile of the team to compare this suggestion with.")
     return _file("Dockerfile.patch", patch(own, offered.dockerfile), "text/x-diff")
 
@@ -45,7 +46,7 @@ def summary(request: HttpRequest, pk: int) -> HttpResponse:
 
 def _offered(pk: int) -> Suggestion:
     related = Suggestion.objects.exclude(dockerfile="").select_related("service", "image")
-    return get_object_or_404(related.defer("image__manifest", "image__config", "image__provenance"), pk=pk)
+    return get_object_or_404(related.defer(*bodies_of("image")), pk=pk)
 
 
 def _file(name: str, text: str, content_type: str) -> HttpResponse:

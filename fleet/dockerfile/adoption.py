@@ -36,7 +36,7 @@ class DiffLine:
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """A row of the summary's table: each a short text."""
+    """A figure before and after, each a short text."""
 
     name: str
     now: str

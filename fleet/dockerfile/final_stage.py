@@ -9,11 +9,9 @@ from typing import TypeVar
 from fleet.dockerfile.base_table import KnownBase, known_base
 from fleet.dockerfile.keeping import everything_below
 from fleet.dockerfile.suggestion import BaseImage
-from fleet.image.filetree import FileTree, Node
+from fleet.image.filetree import EMPTY, FileTree, Node
 
 _T = TypeVar("_T")
-
-EMPTY = FileTree(nodes={}, hidden=(), texts={}, elf={}, shebangs={})
 
 
 @dataclass(frozen=True, slots=True)

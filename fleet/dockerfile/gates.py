@@ -104,7 +104,7 @@ def _glibc_gate(stage: FinalStage) -> Gate:
     needed = highest_glibc(stage.tree, [path for path in stage.copied if path in stage.tree.elf])
     if needed is None:
         return Gate(name, True, "Nothing that is copied asks for a version of glibc.")
-    provided = provided_glibc(stage.tree) if stage.is_known else stage.facts.glibc if stage.facts else None
+    provided = provided_glibc(stage.tree) if stage.is_known else stage.glibc
     if provided is None:
         return Gate(name, False, f"Could not be checked: the version of glibc in {stage.base.reference} is unknown.")
     versions = f"{needed[0]}.{needed[1]} is needed, {provided[0]}.{provided[1]} is in the base"

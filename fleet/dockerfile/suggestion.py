@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Literal, get_args
 
 from fleet.image.filetree import FileTree
@@ -48,14 +48,6 @@ class Components:
     setuid_files: int = 0
     shells: int = 0
 
-    def __sub__(self, other: Components) -> Components:
-        return Components(
-            self.packages - other.packages,
-            self.executables - other.executables,
-            self.setuid_files - other.setuid_files,
-            self.shells - other.shells,
-        )
-
 
 @dataclass(frozen=True, slots=True)
 class Suggestion:
@@ -80,6 +72,14 @@ class Suggestion:
     @property
     def savings(self) -> Sizes:
         return self.before - self.after
+
+    @property
+    def component_counts(self) -> dict[str, dict[str, int]] | None:
+        """``components`` as {"before": {...}, "after": {...}}, to be stored or printed."""
+        if self.components is None:
+            return None
+        before, after = self.components
+        return {"before": asdict(before), "after": asdict(after)}
 
     @property
     def usable(self) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from fleet.dockerfile.base_rules import SCRATCH, BaseRules
 from fleet.dockerfile.base_table import AS_OF, known_base
 from fleet.dockerfile.suggestion import BaseImage
-from fleet.image.filetree import FileTree
+from fleet.image.filetree import EMPTY
 from fleet.image.sizes import NOTHING
 from fleet.oci.manifest import ImageConfig, Platform
 
@@ -41,5 +41,4 @@ class TableBases:
 def scratch_base(platform: Platform | None = None) -> BaseImage:
     """What FROM scratch starts from: no files, no settings, nothing to pull."""
     config = ImageConfig(platform) if platform else None
-    tree = FileTree(nodes={}, hidden=(), texts={}, elf={}, shebangs={})
-    return BaseImage(SCRATCH, NOTHING, "table", tree=tree, as_of=AS_OF, config=config)
+    return BaseImage(SCRATCH, NOTHING, "table", tree=EMPTY, as_of=AS_OF, config=config)

@@ -106,6 +106,9 @@ class FileTree:
         return None if content is None else content.decode(errors="replace")
 
 
+EMPTY = FileTree(nodes={}, hidden=(), texts={}, elf={}, shebangs={})
+
+
 def apply_layers(layers: Sequence[LayerIndex]) -> FileTree:
     """The tree that the layers make, first to last, and every version of a path that another hides.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
 from typing import Any
 
 from fleet.analysis.findings import Analysis
@@ -87,17 +86,9 @@ def suggestion_as_json(image: LoadedImage, suggestion: Suggestion) -> str:
             "notes": list(suggestion.notes),
             "risk": suggestion.risk,
             "buildkit_dockerfile": suggestion.buildkit,
-            "components": _components(suggestion),
+            "components": suggestion.component_counts,
         }
     )
-
-
-def _components(suggestion: Suggestion) -> dict[str, dict[str, int]] | None:
-    """None where the base's files are unknown, so that nobody counted them."""
-    if suggestion.components is None:
-        return None
-    before, after = suggestion.components
-    return {"before": asdict(before), "after": asdict(after)}
 
 
 def _layers(analysis: Analysis) -> list[dict[str, Any]]:

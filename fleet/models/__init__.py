@@ -3,7 +3,7 @@
 from fleet.models.adoption import Adoption
 from fleet.models.analysis import Analysis, Finding, Suggestion
 from fleet.models.base_rule import BaseRule
-from fleet.models.image import BaseImage, Image, ImageLayer, Layer, LayerUse
+from fleet.models.image import BaseImage, Image, ImageLayer, Layer, LayerUse, bodies_of
 from fleet.models.policy import SizePolicy, Violation
 from fleet.models.prices import Prices
 from fleet.models.registry import Registry
@@ -31,4 +31,5 @@ __all__ = [
     "Snapshot",
     "Suggestion",
     "Violation",
+    "bodies_of",
 ]

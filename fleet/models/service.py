@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.db import models
 from django.db.models import F, Max
 
-from fleet.models.image import Image
+from fleet.models.image import Image, bodies_of
 from fleet.models.registry import Registry
 
 
@@ -100,8 +100,7 @@ class SnapshotQuerySet(models.QuerySet["Snapshot"]):
     def latest_by_tag(self, service_id: int) -> dict[str, Snapshot]:
         """For each tag of a service the snapshot that was seen last, with its image but for the stored bodies."""
         newest = self.filter(service_id=service_id).order_by().values("tag").annotate(newest=Max("pk")).values("newest")
-        bodies = ("image__manifest", "image__config", "image__provenance")
-        rows = self.filter(pk__in=newest).select_related("image").defer(*bodies)
+        rows = self.filter(pk__in=newest).select_related("image").defer(*bodies_of("image"))
         return {snapshot.tag: snapshot for snapshot in rows}
 
 

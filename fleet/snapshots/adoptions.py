@@ -19,7 +19,7 @@ from django.db.models import Q
 from fleet.dockerfile.adoption import fell_as_promised, matches
 from fleet.dockerfile.wording import megabytes
 from fleet.image.sizes import Sizes
-from fleet.models import Adoption, Image, ImageLayer, Service, Snapshot, Suggestion
+from fleet.models import Adoption, Image, ImageLayer, Service, Snapshot, Suggestion, bodies_of
 from fleet.snapshots.images import fill_unpacked
 
 # Builds that can be repeated to the bit carry a date of long ago.
@@ -49,7 +49,7 @@ def note_adoption(service: Service, newest: Snapshot, attested: str | None = Non
     provenance."""
     # The row says it, whatever the object was read when.
     stored = Snapshot.objects.filter(pk__in=Service.objects.filter(pk=service.pk).values("snapshot"))
-    before = stored.select_related("image").defer(*_BODIES).first()
+    before = stored.select_related("image").defer(*bodies_of("image")).first()
     if before is None or before.image_id == newest.image_id:
         return
     offers = list(service.suggestions.filter(image=before.image_id, usable=True).exclude(dockerfile=""))
@@ -57,13 +57,13 @@ def note_adoption(service: Service, newest: Snapshot, attested: str | None = Non
         return
     fill_unpacked(service.pk)
     after = Image.objects.bodiless().get(pk=newest.image_id)
-    fall = Sizes(_unpacked_fall(before.image, after) or 0, before.image.compressed_bytes - after.compressed_bytes)
-    known = _unpacked_fall(before.image, after) is not None
-    likely = [offer for offer in offers if fell_as_promised(fall, _promise(offer, unpacked=known))]
+    unpacked = _unpacked_fall(before.image, after)
+    fall = Sizes(unpacked or 0, before.image.compressed_bytes - after.compressed_bytes)
+    likely = [offer for offer in offers if fell_as_promised(fall, _promise(offer, unpacked=unpacked is not None))]
     if likely:
         stacks = _stack(before.image_id), _stack(after.pk)
         chosen = min((_candidate(service, offer, stacks, fall, attested) for offer in likely), key=_Candidate.order)
-        _store(service, before.image, newest, chosen, fall.compressed_bytes, _unpacked_fall(before.image, after))
+        _store(service, before.image, newest, chosen, fall.compressed_bytes, unpacked)
 
 
 def fill_adoptions(service_id: int) -> None:
@@ -73,9 +73,6 @@ def fill_adoptions(service_id: int) -> None:
     for pk, before, after in unfilled.values_list("pk", *sizes):
         if before is not None and after is not None:
             Adoption.objects.filter(pk=pk).update(real_unpacked_bytes=before - after)
-
-
-_BODIES = ("image__manifest", "image__config", "image__provenance")
 
 
 def _is_rollback(service: Service, before: Snapshot, newest: Snapshot) -> bool:

@@ -19,7 +19,7 @@ from django.db.models import Q, QuerySet
 from fleet.analysis.growth import Cause, Growth, grow_by_layers
 from fleet.image.loading import ResolvedImage
 from fleet.image.sizes import NOTHING, Sizes
-from fleet.models import Image, Snapshot
+from fleet.models import Image, Snapshot, bodies_of
 from fleet.snapshots.images import restore
 from fleet.snapshots.text import storable
 
@@ -113,8 +113,7 @@ def _chain(service_id: int, added: Iterable[Snapshot] | None) -> list[Snapshot]:
 
 
 def _rows(service_id: int) -> QuerySet[Snapshot]:
-    bodies = ("image__manifest", "image__config", "image__provenance")
-    return Snapshot.objects.filter(service_id=service_id).select_related("image").defer(*bodies)
+    return Snapshot.objects.filter(service_id=service_id).select_related("image").defer(*bodies_of("image"))
 
 
 def _precedes(snapshot: Snapshot) -> Q:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import asdict
 
 from fleet.analysis import findings as facts
 from fleet.analysis.redaction import redact
@@ -120,15 +119,8 @@ def _columns(offer: offers.Suggestion | Obstacle) -> dict[str, object]:
         "usable": offer.usable,
         "risk": storable(offer.risk),
         "buildkit_dockerfile": storable(offer.buildkit),
-        "components": _components(offer),
+        "components": offer.component_counts or {},
     }
-
-
-def _components(offer: offers.Suggestion) -> dict[str, dict[str, int]]:
-    if offer.components is None:
-        return {}
-    before, after = offer.components
-    return {"before": asdict(before), "after": asdict(after)}
 
 
 _NOTHING: dict[str, object] = {

@@ -1,4 +1,4 @@
-"""What the publishers of bases publish, as of ``AS_OF``: one row a repository and kind of tag.
+"""What the publishers of bases publish, as of 25 November 2026: one row a repository and kind of tag.
 
 Tags are patterns, since a publisher goes on for new versions and releases as before: ``{version}`` is the runtime's
 line (3.11, 22, 8.0), ``{number}`` and ``{codename}`` are the distribution's release. A row says for which lines and
@@ -14,12 +14,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date
 
 from fleet.dockerfile.catalog.families import Libc
 from fleet.dockerfile.suggestion import Tier
-
-AS_OF = date(2026, 11, 25)
 
 _Lines = Mapping[str, tuple[str, ...]]
 
