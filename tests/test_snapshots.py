@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from fleet import snapshots
 from fleet.analysis.findings import Analysis, Finding, LayerFacts, Runtime
-from fleet.dockerfile.suggestion import BaseImage, Gate, Mode, Suggestion
+from fleet.dockerfile.suggestion import BaseImage, Gate, Mode, Obstacle, Suggestion
 from fleet.image.filetree import apply_layers
 from fleet.image.loading import LoadedImage
 from fleet.image.packages.package import Package
@@ -17,7 +17,7 @@ from fleet.image.sizes import Sizes
 from fleet.models import Finding as FindingRow
 from fleet.models import Image, Registry, Service, SizePolicy, Snapshot, Violation
 from fleet.oci.manifest import Descriptor, ImageConfig, Manifest, Platform
-from fleet.snapshots import Judgement, Obstacle
+from fleet.snapshots import Judgement
 from fleet.snapshots.text import storable
 
 DIGEST = "sha256:" + "1" * 64

@@ -27,7 +27,7 @@ def script_words(tree: FileTree, config: ImageConfig) -> tuple[str, ...] | None:
     start = next((at for at, word in enumerate(words) if posixpath.basename(word) in RUNNERS), None)
     if start is None:
         return ()
-    scripts = _scripts(tree, config)
+    scripts = package_scripts(tree, config)
     if scripts is None:
         return None
     waiting, seen, found = [*words[start + 1 :]], set[str](), list[str]()
@@ -50,7 +50,8 @@ def script_programs(tree: FileTree, config: ImageConfig) -> frozenset[str]:
     return frozenset(path for path in found if path and path in tree.nodes)
 
 
-def _scripts(tree: FileTree, config: ImageConfig) -> Mapping[str, str] | None:
+def package_scripts(tree: FileTree, config: ImageConfig) -> Mapping[str, str] | None:
+    """The scripts of the package.json in the working directory, by name; None where it cannot be read."""
     path = posixpath.normpath(posixpath.join("/", config.working_dir, "package.json"))
     real = tree.resolve(path)
     if real is None or real not in tree.texts:

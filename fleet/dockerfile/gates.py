@@ -10,6 +10,7 @@ import posixpath
 from collections.abc import Sequence
 
 from fleet.analysis.command import find_program
+from fleet.dockerfile.base_rules import SCRATCH
 from fleet.dockerfile.command_line import named_in_scripts, named_words, shebang_program
 from fleet.dockerfile.final_stage import FinalStage
 from fleet.dockerfile.interpreter import Interpreter, abi_minor
@@ -22,15 +23,17 @@ _SHOWN = 5
 
 
 def run_gates(
-    stage: FinalStage, original: FileTree, before: ImageConfig, after: ImageConfig, interpreter: Interpreter
+    stage: FinalStage, original: FileTree, before: ImageConfig, after: ImageConfig, interpreter: Interpreter | None
 ) -> tuple[Gate, ...]:
-    """All gates of a Python suggestion. ``before`` and ``after`` are how the original and the new image run."""
+    """All gates of a suggestion. ``before`` and ``after`` are how the original and the new image run; ``interpreter``
+    is the Python that they run, None for other runtimes."""
     start = (*(after.entrypoint or ()), *(after.cmd or ()))
     gates = [_command_gate("entry point resolves", start, stage, original, before, after)]
     if after.healthcheck and after.healthcheck.test and after.healthcheck.test[0] != "NONE":
         gates.append(_command_gate("health check resolves", _health_words(after), stage, original, before, after))
-    gates += [_shebang_gate(stage, after), _library_gate(stage, original), _glibc_gate(stage)]
-    gates += [_interpreter_gate(stage, interpreter), _base_gate(stage)]
+    gates += [_shebang_gate(stage, original, after), _library_gate(stage, original), _glibc_gate(stage)]
+    gates += [_interpreter_gate(stage, interpreter)] if interpreter else []
+    gates.append(_base_gate(stage))
     return tuple(gates)
 
 
@@ -65,7 +68,7 @@ def _has_path(stage: FinalStage, config: ImageConfig, word: str) -> bool:
     return stage.tree.resolve(path) is not None
 
 
-def _shebang_gate(stage: FinalStage, config: ImageConfig) -> Gate:
+def _shebang_gate(stage: FinalStage, original: FileTree, config: ImageConfig) -> Gate:
     name = "script interpreters exist"
     scripts = [
         path
@@ -75,7 +78,9 @@ def _shebang_gate(stage: FinalStage, config: ImageConfig) -> Gate:
     missing = {
         program
         for path in scripts
-        if (program := shebang_program(stage.tree.shebangs[path])) and not has_program(stage, config, program)
+        if (program := shebang_program(stage.tree.shebangs[path]))
+        and find_program(original, config, program)
+        and not has_program(stage, config, program)
     }
     if missing:
         return Gate(name, False, f"Copied scripts ask for {_listed(sorted(missing))}, which the final stage lacks.")
@@ -127,6 +132,8 @@ def _interpreter_gate(stage: FinalStage, interpreter: Interpreter) -> Gate:
 
 
 def _base_gate(stage: FinalStage) -> Gate:
+    if stage.base.reference == SCRATCH:
+        return Gate("base is known", True, "Nothing lies below the final stage.")
     if stage.is_known:
         return Gate("base is known", True, f"{stage.base.reference} was read from its registry.")
     detail = f"{stage.base.reference} was not read: sizes and contents are those of a table of {stage.base.as_of}."

@@ -9,23 +9,26 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from fleet.dockerfile.build_stage import VENV, build_stage, can_use_venv, dynamic_settings, last_base
+from fleet.dockerfile.build_stage import VENV, build_stage, can_use_venv, dynamic_settings
 from fleet.dockerfile.command_line import simple_words
+from fleet.dockerfile.components import compare
 from fleet.dockerfile.copying import copy_lines, make_directories
 from fleet.dockerfile.estimate import weigh, weigh_packages
-from fleet.dockerfile.faults import find_faults
 from fleet.dockerfile.final_stage import assemble_stage
 from fleet.dockerfile.gates import run_gates
+from fleet.dockerfile.health import OWN_CHECK, in_own_language
 from fleet.dockerfile.interpreter import Interpreter, virtual_environments
 from fleet.dockerfile.numeric_user import NUMERIC_OWNER, NUMERIC_USER, why_root
-from fleet.dockerfile.page import Page, explain, remove, run
+from fleet.dockerfile.page import Page, remove, run
 from fleet.dockerfile.parse import Dockerfile
 from fleet.dockerfile.remarks import common_notes, layers_gate, package_gates, reasons, settings_gate
 from fleet.dockerfile.repack import install_line, pinned, quoted
 from fleet.dockerfile.request import Request
+from fleet.dockerfile.risks import risk_of
 from fleet.dockerfile.run_settings import ROOT_USERS, RunSettings, run_settings
 from fleet.dockerfile.selection import Selection, bare_directories, package_paths, select
-from fleet.dockerfile.suggestion import BaseImage, Gate, Suggestion
+from fleet.dockerfile.sources import SOURCES, Source, outline_head, source_gate, source_notes
+from fleet.dockerfile.suggestion import BaseImage, Suggestion
 from fleet.dockerfile.venv import Venv, move_to_venv
 from fleet.image.filetree import FileTree
 from fleet.image.sizes import NOTHING
@@ -33,17 +36,6 @@ from fleet.oci.manifest import ImageConfig
 
 _SHELLS = (("/bin/sh", "-c"), ("/bin/bash", "-c"))
 _SYSTEM = ("usr/", "etc/")
-SOURCES = "sources are known"
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """The Dockerfile to start from. ``guesses`` are what had to be guessed in an outline; None says that the team gave
-    it. ``minor`` is the Python that its FROM names, empty where it does not tell."""
-
-    dockerfile: Dockerfile
-    minor: str = ""
-    guesses: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +85,8 @@ def _may_use_venv(request: Request, dockerfile: Dockerfile) -> bool:
 def _plan(request: Request, interpreter: Interpreter, source: Source, selection: Selection, venv: Venv | None) -> _Plan:
     is_root = request.image.config.user in ROOT_USERS
     reason = why_root(request, selection.kept.roots) if is_root else ""
-    config = _config(request.image.config, venv is not None, becomes_numeric=is_root and not reason)
+    before = in_own_language(request.image.config, "python", f"/{interpreter.program}")
+    config = _config(before, venv is not None, becomes_numeric=is_root and not reason)
     return _Plan(request, interpreter, source, selection, venv, reason, config)
 
 
@@ -143,10 +136,12 @@ def _suggest(plan: _Plan) -> Suggestion:
             *package_gates(selection),
             layers_gate(selection.base, text),
             settings_gate(lost),
-            _source_gate(plan),
+            source_gate(plan.source, plan.interpreter.minor),
         ),
         reasons=tuple(reasons(request, selection, taken)),
         notes=(*_notes(plan), *common_notes(request, selection)),
+        risk=risk_of(request.tier, "python"),
+        components=compare(tree, request.analysis.packages, stage),
     )
 
 
@@ -194,8 +189,7 @@ def _write(plan: _Plan) -> tuple[str, tuple[str, ...]]:
     page.add("Links, owners and modes as they were.", [run(commands)])
     page.add("The user has no home directory.", ["ENV HOME=/tmp"] if _needs_home(plan) else [])
     page.add("How it runs.", settings.lines)
-    head = _outline_head() if plan.source.guesses is not None else ""
-    return f"{head}{build.text}\n{page}", (*settings.lost, *lost)
+    return f"{outline_head(plan.source)}{build.text}\n{page}", (*settings.lost, *lost)
 
 
 def _is_system(tree: FileTree, root: str) -> bool:
@@ -204,39 +198,14 @@ def _is_system(tree: FileTree, root: str) -> bool:
     return root.startswith(_SYSTEM) or (has_venv and root.partition("/")[0] == "opt")
 
 
-def _outline_head() -> str:
-    text = (
-        "An outline from the image's history: base and sources are named by what history kept. Compare it with your "
-        "own Dockerfile and adapt it before building."
-    )
-    return "\n".join(explain(text)) + "\n\n"
-
-
 def _needs_home(plan: _Plan) -> bool:
     return plan.is_numeric and plan.config.variable("HOME") is None
 
 
-def _source_gate(plan: _Plan) -> Gate:
-    source, minor = plan.source, plan.interpreter.minor
-    if source.guesses is not None:
-        if source.guesses:
-            return Gate(SOURCES, False, " ".join(source.guesses))
-        return Gate(SOURCES, True, "History names every source.")
-    name = "Dockerfile fits the image"
-    if faults := find_faults(source.dockerfile):
-        return Gate(name, False, " ".join(fault.sentence for fault in faults))
-    if source.minor and source.minor != minor:
-        return Gate(name, False, f"The Dockerfile starts from Python {source.minor}, the image runs {minor}.")
-    return Gate(name, True, f"Nothing in it contradicts the image, which runs Python {minor}.")
-
-
 def _notes(plan: _Plan) -> Iterator[str]:
-    if plan.source.guesses is not None:
-        yield "This is an outline from the image's history, not your Dockerfile: adapt it before building."
-        yield f"Its base is taken to be {last_base(plan.source.dockerfile)}."
-        yield from plan.source.guesses
-    else:
-        yield "The published image is taken to be built from this Dockerfile."
+    yield from source_notes(plan.source)
+    if plan.config.healthcheck != plan.request.image.config.healthcheck:
+        yield OWN_CHECK
     if plan.root_reason:
         yield f"The container runs as root, as before. {plan.root_reason}"
     if plan.is_numeric:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from fleet.dockerfile.components import compare
 from fleet.dockerfile.copying import copy_lines, make_directories
 from fleet.dockerfile.estimate import weigh, weigh_packages
 from fleet.dockerfile.final_stage import assemble_stage
 from fleet.dockerfile.gates import run_gates
+from fleet.dockerfile.health import OWN_CHECK, in_own_language
 from fleet.dockerfile.interpreter import Interpreter, is_musl
 from fleet.dockerfile.page import Page, install, remove, run
 from fleet.dockerfile.quoting import Unwritable, shell_word, word
 from fleet.dockerfile.remarks import common_notes, layers_gate, package_gates, reasons, settings_gate
 from fleet.dockerfile.request import Request
+from fleet.dockerfile.risks import risk_of
 from fleet.dockerfile.run_settings import ROOT_USERS, RunSettings, run_settings
 from fleet.dockerfile.selection import Selection, bare_directories, package_paths, select
 from fleet.dockerfile.suggestion import BaseImage, Suggestion
@@ -23,7 +26,8 @@ _SHELL = ("/bin/sh", "-c")
 
 def repack(request: Request, interpreter: Interpreter, base: BaseImage) -> Suggestion:
     """The suggestion for an image of which nothing else is known."""
-    tree, config = request.tree, request.image.config
+    tree, before = request.tree, request.image.config
+    config = in_own_language(before, "python", f"/{interpreter.program}")
     selection = select(request, interpreter, base)
     settings = run_settings(config, base.config)
     text, lost = _write(request, interpreter, selection, settings)
@@ -38,13 +42,15 @@ def repack(request: Request, interpreter: Interpreter, base: BaseImage) -> Sugge
         before=request.image.sizes,
         after=base.sizes + taken,
         gates=(
-            *run_gates(stage, tree, config, config, interpreter),
+            *run_gates(stage, tree, before, config, interpreter),
             *package_gates(selection),
             layers_gate(base, text),
             settings_gate((*settings.lost, *lost)),
         ),
         reasons=tuple(reasons(request, selection, taken)),
-        notes=(*_notes(request), *common_notes(request, selection)),
+        notes=(*_notes(request), *([OWN_CHECK] if config != before else []), *common_notes(request, selection)),
+        risk=risk_of(request.tier, "python"),
+        components=compare(tree, request.analysis.packages, stage),
     )
 
 
@@ -83,7 +89,7 @@ def _write(
         "Stage 1: the image as it was published."
         if not waste
         else "Stage 1: the published image, less what nobody needs.",
-        [f"FROM {_original(request)} AS {_STAGE}", *_as_root(request, run([remove(waste)] if waste else []))],
+        [f"FROM {original_reference(request)} AS {_STAGE}", *_as_root(request, run([remove(waste)] if waste else []))],
     )
     page.add("Stage 2: a small base with the same Python, and what the program needs.", [f"FROM {pinned(base)}"])
     page.add("The image has other versions of these.", [run([remove(cleared)] if cleared else [])])
@@ -99,7 +105,7 @@ def _write(
     return str(page), tuple(lost)
 
 
-def _original(request: Request) -> str:
+def original_reference(request: Request) -> str:
     """The image as FROM names it: by digest in a registry. An engine or a file has no digest that FROM understands."""
     image = request.image
     if not image.compressed_estimated:
@@ -134,8 +140,8 @@ def _notes(request: Request) -> Iterator[str]:
     config = request.image.config
     if request.image.compressed_estimated:
         yield (
-            f"The image was not read from a registry: {_original(request)} in the first FROM is what this engine or "
-            "archive calls it. Elsewhere, write the name that it is pushed under."
+            f"The image was not read from a registry: {original_reference(request)} in the first FROM is what this "
+            "engine or archive calls it. Elsewhere, write the name that it is pushed under."
         )
     if config.user in ROOT_USERS:
         yield "The container runs as root, as before: a numeric USER would be safer."

@@ -4,17 +4,13 @@ from __future__ import annotations
 
 from fleet.analysis.findings import Analysis
 from fleet.dockerfile.bases import Bases
-from fleet.dockerfile.recipes import RECIPES
+from fleet.dockerfile.recipes import recipe_for
 from fleet.dockerfile.request import Request
 from fleet.dockerfile.suggestion import Mode, NothingToSuggest, Suggestion, Tier
 from fleet.dockerfile.wording import megabytes
 from fleet.image.loading import LoadedImage
 
 _WORTH_WHILE = 0.01
-_RUNTIMES = {
-    "node": "Node.js", "go": "Go", "java": "Java", "rust": "Rust", "ruby": "Ruby", "php": "PHP", "dotnet": ".NET",
-    "nginx": "nginx", "c": "C and C++",
-}  # fmt: skip
 
 
 def suggest(
@@ -31,20 +27,10 @@ def suggest(
     ``dockerfile`` is the team's own, for *rebuild*; without it that mode outlines one from history. Raises
     NothingToSuggest when no smaller image can be offered, InvalidDockerfile when ``dockerfile`` cannot be read.
     """
-    if tier != "slim":
-        raise NothingToSuggest(f"The {tier} tier is not offered yet: ask for slim.")
-    recipe = RECIPES.get(analysis.runtime.name)
-    if recipe is None:
-        raise NothingToSuggest(_no_recipe(analysis.runtime.name))
-    suggestion = recipe(Request(image, analysis, mode, tier, bases, dockerfile))
+    request = Request(image, analysis, mode, tier, bases, dockerfile)
+    suggestion = recipe_for(request)(request)
     _refuse_little(suggestion)
     return suggestion
-
-
-def _no_recipe(runtime: str) -> str:
-    if runtime in _RUNTIMES:
-        return f"There is no recipe for {_RUNTIMES[runtime]} yet: only Python images get a Dockerfile."
-    return "What the image runs is not known, so no Dockerfile can be written that surely runs it."
 
 
 def _refuse_little(suggestion: Suggestion) -> None:

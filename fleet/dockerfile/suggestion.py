@@ -86,5 +86,14 @@ class Suggestion:
         return all(gate.passed for gate in self.gates)
 
 
+@dataclass(frozen=True, slots=True)
+class Obstacle:
+    """Why a rung of the ladder is not offered, a sentence."""
+
+    mode: Mode
+    tier: Tier
+    reason: str
+
+
 class NothingToSuggest(Exception):
     """No smaller image can be offered in this mode and tier; the message says why, in a sentence."""

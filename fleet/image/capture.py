@@ -75,6 +75,9 @@ _METADATA_FILES = frozenset(
 )
 _METADATA_DIRECTORIES = (".dist-info", ".egg-info", ".egg/EGG-INFO")
 _SUFFIXES = (".txt", ".pth", ".gemspec", ".egg-info")
+# Scripts that containers start with, by what people call them: what they start in turn has to be known.
+_ENTRY_SCRIPT = re.compile(r"\S*entrypoint\S*|(?:start|run|boot|launch|serve|init)[\w-]*(?:\.(?:sh|bash))?").fullmatch
+_ENTRY_SCRIPT_BYTES = 16 << 10
 
 
 def wanted_text(path: str, size: int) -> bool:
@@ -99,6 +102,11 @@ def _is_wanted_suffix(directory: str, name: str) -> bool:
     if name.endswith(".gemspec"):
         return directory.endswith(("specifications", "specifications/default"))
     return directory.endswith(("site-packages", "dist-packages"))
+
+
+def is_entry_script(path: str, size: int) -> bool:
+    """Whether a script of ``size`` bytes may be what containers start with, so that its text is kept."""
+    return size <= _ENTRY_SCRIPT_BYTES and _ENTRY_SCRIPT(path[path.rfind("/") + 1 :]) is not None
 
 
 class Captures:
@@ -139,6 +147,9 @@ class Captures:
             self._kept.add(path)
             self.shebangs[path] = line.decode(errors="surrogateescape").rstrip()
             self._count(len(line))
+            if is_entry_script(path, size) and size <= self._room_bytes:
+                self._keep_text(path, stream.take(size))
+                return
         if head[:2] in _ARCHIVE_HEADS and path.endswith(ARCHIVES):
             self._keep_components(path, read_java_archive(path, size, stream, self._budget))
         elif (extract := extract_for(path, size)) is not None:

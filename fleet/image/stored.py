@@ -21,7 +21,7 @@ from fleet.image.columns import KINDS, SEPARATOR, Entries, in_chunks, in_columns
 from fleet.image.entries import Component, ElfFacts, LayerIndex
 from fleet.image.limits import DEFAULT_LIMITS, MEBIBYTE
 
-VERSION = 2
+VERSION = 3
 
 _PREFIX = f"plimsoll-layer-index {VERSION}\n".encode()
 _LEVEL = 3

@@ -17,9 +17,10 @@ from fleet.analysis.redaction import redact
 from fleet.dockerfile.base_rules import BaseRules
 from fleet.dockerfile.bases import Bases, DockerfileBases, Opener, RegistryBases, parse_mirrors, unpinned_notes
 from fleet.dockerfile.catalog import end_of_life_note
+from fleet.dockerfile.ladder import Offer, climb
 from fleet.dockerfile.parse import InvalidDockerfile
 from fleet.dockerfile.suggest import suggest
-from fleet.dockerfile.suggestion import Mode, NothingToSuggest, Suggestion, Tier
+from fleet.dockerfile.suggestion import Mode, NothingToSuggest, Obstacle, Tier
 from fleet.image.loading import LoadedImage, ResolvedImage, assemble, resolve_image
 from fleet.models import Image, Registry, Service
 from fleet.oci.errors import InvalidReference, RegistryError
@@ -31,10 +32,8 @@ from fleet.scanning.bases import base_rules, keep_base, known_bases
 from fleet.scanning.connection import connect
 from fleet.scanning.lanes import beat
 from fleet.scanning.layers import LayerReader, stored_layer
-from fleet.snapshots import Judgement, Obstacle, SeenTag, restore, store_images, store_layers
+from fleet.snapshots import Judgement, SeenTag, restore, store_images, store_layers
 
-MODES: tuple[Mode, ...] = ("repack", "rebuild")
-TIER: Tier = "slim"
 FROM_PROVENANCE = "It starts from the Dockerfile that the image's provenance says it was built with."
 
 
@@ -80,10 +79,10 @@ def recall(image: Image, name: str) -> LoadedImage | None:
 
 
 def judge(service: Service, image: LoadedImage, bases: Bases | None = None) -> Judgement:
-    """The rules' word on an image, and a suggestion or the reason why there is none in each mode. ``bases`` are asked
-    for what a Dockerfile may start from, by default those of the service's registry."""
+    """The rules' word on an image, and a suggestion or the reason why there is none for each rung of its ladder.
+    ``bases`` are asked for what a Dockerfile may start from, by default those of the service's registry."""
     analysis = analyse(image, known_bases(service, image))
-    offers = tuple(_offer(service, image, analysis, mode, bases or bases_of(service)) for mode in MODES)
+    offers = climb(partial(_offer, service, image, analysis, bases or bases_of(service))).rungs
     # What was read for the suggestions may be the very base of this image, the first of the fleet that is built on it.
     known = known_bases(service, image)
     if find_base(image, known) != analysis.base:
@@ -157,17 +156,17 @@ def load_base(source: Source, digest: str, platform: Platform) -> LoadedImage:
     return image
 
 
-def _offer(service: Service, image: LoadedImage, analysis: Analysis, mode: Mode, bases: Bases) -> Suggestion | Obstacle:
-    """What can be offered in a mode; a base that gets no more updates is named as such."""
-    offer = _make(service, image, analysis, mode, bases)
+def _offer(service: Service, image: LoadedImage, analysis: Analysis, bases: Bases, mode: Mode, tier: Tier) -> Offer:
+    """What can be offered on a rung; a base that gets no more updates is named as such."""
+    offer = _make(service, image, analysis, bases, mode, tier)
     if isinstance(offer, Obstacle) or not (note := end_of_life_note(offer.base.reference, timezone.localdate())):
         return offer
     return replace(offer, notes=(*offer.notes, note))
 
 
-def _make(service: Service, image: LoadedImage, analysis: Analysis, mode: Mode, bases: Bases) -> Suggestion | Obstacle:
+def _make(service: Service, image: LoadedImage, analysis: Analysis, bases: Bases, mode: Mode, tier: Tier) -> Offer:
     """From the team's own Dockerfile; without one from what the builder attested, where that can be used."""
-    make = partial(suggest, image, analysis, mode=mode, tier=TIER, bases=bases)
+    make = partial(suggest, image, analysis, mode=mode, tier=tier, bases=bases)
     try:
         if not service.dockerfile and (built := _attested_dockerfile(image)):
             with suppress(NothingToSuggest, InvalidDockerfile):
@@ -177,7 +176,7 @@ def _make(service: Service, image: LoadedImage, analysis: Analysis, mode: Mode, 
         offer = make(dockerfile=service.dockerfile or None)
         return replace(offer, notes=(*offer.notes, *unpinned_notes(bases))) if service.dockerfile else offer
     except (NothingToSuggest, InvalidDockerfile, RegistryError) as obstacle:
-        return Obstacle(mode, TIER, str(obstacle))
+        return Obstacle(mode, tier, str(obstacle))
 
 
 def _attested_dockerfile(image: LoadedImage) -> str | None:

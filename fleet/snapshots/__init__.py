@@ -11,14 +11,13 @@ from fleet.snapshots.growth import (
 from fleet.snapshots.images import restore, store_images, store_layers
 from fleet.snapshots.policies import apply_policies
 from fleet.snapshots.pruning import Pruned, prune_indexes
-from fleet.snapshots.records import Judgement, Obstacle, Record, Remark, SeenTag
+from fleet.snapshots.records import Judgement, Record, Remark, SeenTag
 from fleet.snapshots.sharing import weigh_sharing
 from fleet.snapshots.text import storable
 from fleet.snapshots.writing import count_traffic, write, write_judgement
 
 __all__ = [
     "Judgement",
-    "Obstacle",
     "Pruned",
     "Record",
     "Remark",

@@ -6,9 +6,9 @@ from collections.abc import Iterable
 
 from fleet.analysis import findings as facts
 from fleet.analysis.redaction import redact
-from fleet.dockerfile import suggestion as offers
+from fleet.dockerfile.ladder import Offer, recommended
+from fleet.dockerfile.suggestion import Obstacle
 from fleet.models import Analysis, Finding, Image, Service, Suggestion
-from fleet.snapshots.records import Obstacle
 from fleet.snapshots.text import storable
 
 
@@ -71,10 +71,10 @@ def _finding(row: Analysis, finding: facts.Finding, layers: tuple[facts.LayerFac
     )
 
 
-def store_offers(service: Service, image: Image, made: Iterable[offers.Suggestion | Obstacle]) -> None:
+def store_offers(service: Service, image: Image, made: Iterable[Offer]) -> None:
     """One row a mode and tier, kept under its key so that a link to a Dockerfile stays good; others go."""
     made = tuple(made)
-    best = _best(made)
+    best = recommended(made)
     for offer in made:
         Suggestion.objects.update_or_create(
             service=service,
@@ -88,17 +88,7 @@ def store_offers(service: Service, image: Image, made: Iterable[offers.Suggestio
             row.delete()
 
 
-def _best(made: tuple[offers.Suggestion | Obstacle, ...]) -> offers.Suggestion | None:
-    """The usable suggestion that takes most off a pull."""
-    useful = (
-        offer
-        for offer in made
-        if isinstance(offer, offers.Suggestion) and offer.usable and offer.savings.compressed_bytes > 0
-    )
-    return max(useful, key=lambda offer: offer.savings.compressed_bytes, default=None)
-
-
-def _columns(offer: offers.Suggestion | Obstacle) -> dict[str, object]:
+def _columns(offer: Offer) -> dict[str, object]:
     if isinstance(offer, Obstacle):
         return {**_NOTHING, "obstacle": storable(offer.reason)}
     return {

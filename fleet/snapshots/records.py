@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from django.utils import timezone
 
 from fleet.analysis.findings import Analysis
-from fleet.dockerfile.suggestion import Mode, Suggestion, Tier
+from fleet.dockerfile.suggestion import Obstacle, Suggestion
 from fleet.image.loading import LoadedImage, ResolvedImage
 from fleet.models import Image, Snapshot
 
@@ -46,15 +46,6 @@ def creation_date(resolved: ResolvedImage) -> datetime | None:
     """The date in the config; None where it holds none, or one to come: that image would stay the newest for years."""
     created = resolved.config.created
     return created if created and created < timezone.now() + CLOCKS_DIFFER else None
-
-
-@dataclass(frozen=True, slots=True)
-class Obstacle:
-    """Why nothing is offered in one mode, a sentence."""
-
-    mode: Mode
-    tier: Tier
-    reason: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from fleet.analysis.analyse import analyse
-from fleet.dockerfile.bases import base_image
+from fleet.dockerfile.bases import base_image, scratch_base
 from fleet.dockerfile.suggest import suggest
 from fleet.image.entries import ElfFacts, Entry, LayerIndex
 from fleet.image.filetree import apply_layers
@@ -121,6 +121,8 @@ DEBIAN: Files = {
     "bin": "-> usr/bin",
     "usr/bin/dash": SHELL,
     "usr/bin/sh": "-> dash",
+    "usr/bin/cp": SHELL,
+    "usr/bin/rm": SHELL,
     "usr/bin/env": SHELL,
     f"{LIB}/libc.so.6": LIBC,
     "usr/share/zoneinfo/UTC": 118,
@@ -131,6 +133,14 @@ DEBIAN: Files = {
     "home": None,
     "var/lib/dpkg/status": deb("libc6"),
     "var/lib/dpkg/info/libc6:amd64.list": listing(f"{LIB}/libc.so.6"),
+}
+DISTROLESS: Files = {
+    "lib/x86_64-linux-gnu/libc.so.6": LIBC,
+    "etc/passwd": b"root:x:0:0:root:/root:/sbin/nologin\nnonroot:x:65532:65532::/home/nonroot:/sbin/nologin\n",
+    "etc/group": b"root:x:0:\n",
+    "etc/ssl/certs/ca-certificates.crt": 200_000,
+    "usr/share/zoneinfo/UTC": 118,
+    "tmp": Owned(None, mode=0o1777),
 }
 PYTHON: Files = {
     "usr/local/bin/python3.11": ElfFacts("x86_64", needed=("libc.so.6",)),
@@ -209,6 +219,8 @@ class Served:
         self.bases = bases
 
     def find(self, candidates):
+        if "scratch" in candidates:
+            return scratch_base()
         found = next((name for name in candidates if name in self.bases), None)
         return base_image(found, f"sha256:{'5' * 64}", self.bases[found]) if found else None
 

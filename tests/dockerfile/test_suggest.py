@@ -5,40 +5,96 @@ from dataclasses import replace
 import pytest
 
 from fleet.analysis.analyse import analyse
-from fleet.analysis.findings import Runtime
 from fleet.dockerfile.suggest import suggest
 from fleet.dockerfile.suggestion import NothingToSuggest
 from tests.dockerfile import images as i
 
-
-def ask(runtime="python", tier="slim", loaded=None):
-    loaded = loaded or i.service()
-    analysis = replace(analyse(loaded), runtime=Runtime(runtime))
-    return suggest(loaded, analysis, mode="repack", tier=tier, bases=i.Served({"python:3.11-slim": i.SLIM}))
-
-
-@pytest.mark.parametrize(("runtime", "name"), [("node", "Node.js"), ("go", "Go"), ("dotnet", r"\.NET")])
-def test_runtimes_without_a_recipe_are_named(runtime, name):
-    with pytest.raises(NothingToSuggest, match=f"no recipe for {name} yet"):
-        ask(runtime)
+BASES = i.Served(
+    {
+        "python:3.11-slim": i.SLIM,
+        "debian:bookworm-slim": i.image(i.DEBIAN, config=i.SLIM.config),
+        "gcr.io/distroless/cc-debian12:nonroot": i.image(i.DISTROLESS, config=i.SLIM.config),
+    }
+)
 
 
-def test_an_unknown_runtime_is_no_runtime_without_recipe():
-    with pytest.raises(NothingToSuggest, match="not known"):
-        ask("unknown")
+def ask(loaded, tier="slim", mode="repack"):
+    return suggest(loaded, analyse(loaded), mode=mode, tier=tier, bases=BASES)
+
+
+def with_command(*words, **more):
+    return i.service(config=replace(i.CONFIG, cmd=words, **more))
 
 
 @pytest.mark.parametrize("tier", ["distroless", "scratch"])
-def test_other_tiers_are_not_offered_yet(tier):
-    with pytest.raises(NothingToSuggest, match=f"The {tier} tier is not offered yet"):
-        ask(tier=tier)
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        (("/app/start.sh",), r"The entry point is a shell script \(/app/start\.sh\)"),
+        (("/bin/sh", "-c", "cd /app && exec python manage.py"), r"The command is a script for /bin/sh"),
+        (("env", "sh", "/app/start.sh"), r"The command starts a shell script"),
+    ],
+)
+def test_what_starts_with_a_shell_stays_where_there_is_one(tier, words, reason):
+    loaded = i.service(("COPY start.sh /app", {"app/start.sh": "#!/bin/sh"}), config=replace(i.CONFIG, cmd=words))
+    with pytest.raises(NothingToSuggest, match=f"{reason}.*a shell has to stay"):
+        ask(loaded, tier)
+    assert ask(loaded).usable
 
 
-def test_debians_own_python_is_refused_with_its_place():
-    debian = i.image(
-        {**i.DEBIAN, "usr/bin/python3.11": i.SHELL, "usr/bin/python3": "-> python3.11"},
-        {"app/main.py": 10},
-        config=replace(i.CONFIG, cmd=("python3", "/app/main.py")),
+@pytest.mark.parametrize("tier", ["distroless", "scratch"])
+def test_a_program_that_the_team_installed_may_be_called_so_it_stays_at_slim(tier):
+    files = {
+        "usr/bin/git-annex": i.SHELL,
+        "var/lib/dpkg/status": i.deb("libc6", "gcc", "git-annex"),
+        "var/lib/dpkg/info/git-annex.list": i.listing("usr/bin/git-annex"),
+    }
+    loaded = i.service(
+        ("/bin/sh -c apt-get update && apt-get install -y git-annex", files),
+        config=replace(i.CONFIG, cmd=("python", "/app/manage.py")),
     )
-    with pytest.raises(NothingToSuggest, match=r"lies in /usr, not in /usr/local"):
-        ask(loaded=debian)
+    with pytest.raises(NothingToSuggest, match=r"installs git-annex, so the service may start /usr/bin/git-annex"):
+        ask(loaded, tier)
+
+
+def test_an_image_without_a_command_says_so():
+    with pytest.raises(NothingToSuggest, match="names no command"):
+        ask(i.service(config=replace(i.CONFIG, cmd=None)), "scratch")
+
+
+def test_a_program_that_is_not_there_is_named():
+    with pytest.raises(NothingToSuggest, match=r"nowhere, which the image starts, was not found"):
+        ask(with_command("nowhere"), "scratch")
+
+
+def test_an_image_without_a_shell_cannot_be_taken_apart_in_itself():
+    bare = {path: content for path, content in i.DEBIAN.items() if path not in ("usr/bin/sh", "usr/bin/dash")}
+    loaded = i.image(bare, i.PYTHON, {"app/main.py": 10}, config=replace(i.CONFIG, cmd=("python", "/app/main.py")))
+    with pytest.raises(NothingToSuggest, match=r"has no /bin/sh"):
+        ask(loaded, "scratch")
+
+
+def test_a_tier_without_a_base_names_what_was_looked_for():
+    loaded = with_command("python", "/app/manage.py")
+    with pytest.raises(NothingToSuggest, match=r"No distroless base is known for it: looked for gcr\.io/distroless/cc"):
+        suggest(loaded, analyse(loaded), mode="repack", tier="distroless", bases=i.Served({}))
+
+
+def test_debians_own_python_is_carried_to_a_bare_debian():
+    debian = i.image(
+        {**i.DEBIAN, **i.COMPILER},
+        {
+            "usr/bin/python3.11": i.SHELL,
+            "usr/bin/python3": "-> python3.11",
+            "usr/lib/python3.11/os.py": 30_000,
+            "var/lib/dpkg/status": i.deb("libc6", "gcc", "python3.11"),
+            "var/lib/dpkg/info/python3.11.list": i.listing("usr/bin/python3.11", "usr/lib/python3.11/os.py"),
+        },
+        {"app/main.py": 10},
+        config=replace(i.CONFIG, cmd=("python3", "/app/main.py"), working_dir=""),
+    )
+    suggestion = ask(debian)
+    assert i.failed(suggestion) == []
+    assert suggestion.base.reference == "debian:bookworm-slim"
+    assert "usr/lib/python3.11" in suggestion.dockerfile
+    assert "usr/lib/gcc" not in suggestion.dockerfile

@@ -36,7 +36,7 @@ def test_what_was_stored_is_loaded_again_exactly(index):
     assert all(type(entry) is Entry for entry in loaded.entries)
 
 
-PREFIX = b"plimsoll-layer-index 2\n"
+PREFIX = b"plimsoll-layer-index 3\n"
 
 
 def stored(head: object, rest: bytes = b"", length: int | None = None) -> bytes:

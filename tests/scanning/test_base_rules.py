@@ -19,7 +19,7 @@ from django.utils import timezone
 from fleet import scanning
 from fleet.celery import app
 from fleet.dockerfile.base_rules import BaseRules
-from fleet.models import BaseImage, BaseRule, Registry
+from fleet.models import BaseImage, BaseRule, Registry, Suggestion
 from fleet.scanning.reanalysis import StoredBases
 from tests.fakes.pushable import PushableRegistry, image, layer
 from tests.scanning.runs import only_service, scan
@@ -52,6 +52,10 @@ def registry(db: None, server: PushableRegistry, host: str) -> Registry:
     return Registry.objects.create(name="Hub", url=server.url, include="team/*", base_mirrors=mirrors)
 
 
+def slim() -> Suggestion:
+    return only_service().suggestions.get(mode="repack", tier="slim")
+
+
 def suggested() -> set[tuple[str, str]]:
     rows = only_service().suggestions.filter(mode="repack", tier="slim")
     return set(rows.values_list("base_reference", "obstacle"))
@@ -70,9 +74,7 @@ class TestScan:
         rule("map", "docker.io/library/python", place=f"{host}/corp/python")
         scan(registry)
         assert suggested() == {(f"{host}/corp/python:{SLIM}", "")}
-        assert (
-            f"FROM {host}/corp/python:{SLIM}@{BASE.digest}" in only_service().suggestions.get(mode="repack").dockerfile
-        )
+        assert f"FROM {host}/corp/python:{SLIM}@{BASE.digest}" in slim().dockerfile
 
     def test_a_new_rule_holds_at_once(self, registry: Registry, host: str) -> None:
         scan(registry)
@@ -87,10 +89,10 @@ class TestScan:
 
     def test_a_base_without_support_is_named_as_such(self, registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
         scan(registry)
-        assert not [note for note in only_service().suggestions.get(mode="repack").notes if "left support" in note]
+        assert not [note for note in slim().notes if "left support" in note]
         monkeypatch.setattr(timezone, "localdate", lambda: date(2028, 1, 1))
         scanning.reconsider(only_service())
-        (note,) = [note for note in only_service().suggestions.get(mode="repack").notes if "left support" in note]
+        (note,) = [note for note in slim().notes if "left support" in note]
         assert "left support on 2027-10-31: Python 3.11 gets no more updates" in note
 
     def test_what_is_stored_obeys_too(self, registry: Registry, host: str) -> None:

@@ -39,7 +39,7 @@ class TestWhatPeopleAdd:
         done = scan(registry)
         assert done.status == Scan.Status.DONE, sentences(done)
         assert Analysis.objects.exists()
-        assert "Dockerfile" in Suggestion.objects.get(mode="rebuild").obstacle
+        assert "Dockerfile" in Suggestion.objects.get(mode="rebuild", tier="slim").obstacle
 
     def test_a_word_on_an_image_that_is_the_newest_no_more_changes_nothing(
         self, registry: Registry, server: PushableRegistry, monkeypatch: pytest.MonkeyPatch

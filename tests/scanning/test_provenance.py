@@ -12,7 +12,7 @@ import pytest
 
 from fleet.analysis.analyse import RULESET
 from fleet.dockerfile.bases import PINNED_BASES
-from fleet.dockerfile.suggestion import Suggestion
+from fleet.dockerfile.suggestion import Obstacle, Suggestion
 from fleet.models import Analysis, Image, Registry, Service
 from fleet.oci.manifest import Platform
 from fleet.oci.provenance import Provenance
@@ -21,7 +21,6 @@ from fleet.sample.index import BuiltIndex, attested
 from fleet.sample.registry import Response
 from fleet.scanning import judging
 from fleet.scanning.lanes import Unwatched, watched_by
-from fleet.snapshots import Obstacle
 from tests.dockerfile import images
 from tests.fakes.pushable import BASE, PushableRegistry, day, image
 from tests.fakes.registry import Reply, Request, ScriptedRegistry
@@ -73,7 +72,7 @@ class TestSuggestions:
     def _offers(self, dockerfile: str, own: str = "") -> dict[str, Suggestion | Obstacle]:
         image = replace(images.service(), provenance=Provenance(dockerfile))
         service = Service(repository="team/app", platform="linux/amd64", dockerfile=own)
-        return {offer.mode: offer for offer in judging.judge(service, image).offers}
+        return {offer.mode: offer for offer in reversed(judging.judge(service, image).offers)}
 
     def test_the_attested_dockerfile_is_what_they_start_from(self) -> None:
         offers = self._offers(DOCKERFILE)
@@ -135,7 +134,7 @@ class TestWhoIsAsked:
 
     def _rebuild(self, service: Service, attested: str = "") -> Suggestion:
         image = replace(images.service(), provenance=Provenance(attested))
-        (rebuild,) = (offer for offer in judging.judge(service, image).offers if offer.mode == "rebuild")
+        rebuild = next(offer for offer in judging.judge(service, image).offers if offer.mode == "rebuild")
         assert isinstance(rebuild, Suggestion)
         return rebuild
 

@@ -7,13 +7,20 @@ from fleet.dockerfile.candidates import full_bases, python_bases, python_minor
 from fleet.dockerfile.history import outline_from
 from fleet.dockerfile.interpreter import Interpreter, find_interpreter
 from fleet.dockerfile.parse import parse_dockerfile
-from fleet.dockerfile.rebuild import Source, rebuild
+from fleet.dockerfile.rebuild import rebuild
 from fleet.dockerfile.repack import repack
 from fleet.dockerfile.request import Request
+from fleet.dockerfile.sources import Source
 from fleet.dockerfile.suggestion import BaseImage, NothingToSuggest, Suggestion
 from fleet.dockerfile.wording import listed
 
 _OFFICIAL_PREFIX = "usr/local"
+
+
+def is_official(request: Request) -> bool:
+    """Whether the image's Python lies where the official images have theirs."""
+    found = find_interpreter(request.tree, request.image.config)
+    return found is None or found.prefix == _OFFICIAL_PREFIX
 
 
 def suggest(request: Request) -> Suggestion:
@@ -36,11 +43,6 @@ def _interpreter(request: Request) -> Interpreter:
     interpreter = find_interpreter(request.tree, request.image.config)
     if interpreter is None:
         raise NothingToSuggest("The image runs Python, but no interpreter was found in its files.")
-    if interpreter.prefix != _OFFICIAL_PREFIX:
-        raise NothingToSuggest(
-            f"The image's Python lies in /{interpreter.prefix}, not in /{_OFFICIAL_PREFIX} as in the official images: "
-            "there is no recipe for that yet."
-        )
     return interpreter
 
 

@@ -1,0 +1,158 @@
+"""What of an image's system comes along with a program: packages, settings, accounts, certificates, libraries."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable, Iterator
+
+from fleet.dockerfile.base_table import known_base
+from fleet.dockerfile.final_stage import facts_of
+from fleet.dockerfile.history import our_steps
+from fleet.dockerfile.interpreter import is_musl
+from fleet.dockerfile.linkage import loaded_by_name, missing_libraries
+from fleet.dockerfile.request import Request
+from fleet.dockerfile.suggestion import BaseImage
+from fleet.dockerfile.system_packages import dependency_closure, installed_by, is_build_tool
+from fleet.image.libraries import library_closure
+from fleet.image.packages.package import Package
+from fleet.oci.manifest import ImageConfig
+
+USELESS = re.compile(
+    r"usr/share/(?:man|info|locale|lintian|bug|bash-completion|doc-base|gnome|applications|menu|zsh)/"
+    r"|usr/share/doc/(?!.*/copyright$)|usr/include/|etc/(?:init\.d|cron[^/]*|logrotate\.d|systemd|profile\.d)/"
+    r"|usr/lib/(?:systemd|tmpfiles\.d|sysusers\.d)/|lib/systemd/|.*\.(?:a|la)$"
+)
+# Of what installation scripts write without any package owning it: links to programs, and settings.
+_WRITTEN = re.compile(r"etc/|usr/s?bin/|usr/lib/(?:jvm|php|ruby|ssl)/|usr/lib/[^/]+/.*\.cache$|var/lib/(?:gems|php)/")
+_NOT_SETTINGS = re.compile(
+    r"etc/(?:ld\.so\.cache|rc.\.d/|passwd|group|shadow|gshadow|sub[ug]id|\.pwd\.lock|resolv\.conf|hostname|hosts|mtab"
+    r"|apt/|dpkg/|pam\.d/|systemd/|init\.d/|cron|logrotate|profile\.d/|skel/|motd|issue|shells|localtime|timezone"
+    r"|ssl/(?!certs/java)|ca-certificates|nsswitch)|.*-$"
+)
+_SURROUNDINGS = (
+    "usr/share/zoneinfo",
+    "etc/ssl/certs",
+    "usr/share/ca-certificates",
+    "etc/nsswitch.conf",
+    "etc/mime.types",
+)
+_ONLY_ON_NOTHING = ("etc/ssl/openssl.cnf", "usr/lib/locale/C.utf8", "etc/os-release", "usr/lib/os-release")
+_ACCOUNTS = ("etc/passwd", "etc/group")
+# Loaded by name by glibc itself: name services, and what ends threads.
+_OF_GLIBC = re.compile(r"(?:usr/)?lib(?:/[\w-]+)?/(?:libnss_(?:files|dns)\.so\.2|libresolv\.so\.2|libgcc_s\.so\.1)")
+# What .NET loads by name: Unicode, and TLS.
+_OF_DOTNET = re.compile(r"(?:usr/)?lib(?:64)?(?:/[\w-]+)?/lib(?:icuuc|icui18n|icudata|ssl|crypto)\.so\.\d[\d.]*")
+_CACHE = "etc/ld.so.cache"
+_BUNDLE = "etc/ssl/certs/ca-certificates.crt"
+
+
+def packages_for(
+    request: Request, config: ImageConfig, base: BaseImage, named: Collection[str]
+) -> tuple[tuple[Package, ...], frozenset[str]]:
+    """The system packages that come along, and the names of those that what is started belongs to."""
+    analysis, owned = request.analysis, request.owned()
+    steps = our_steps(request.image, request.base_layers)
+    asked = [
+        name for name in installed_by(step.value for step in steps if step.name == "RUN") if not is_build_tool(name)
+    ]
+    reached = library_closure(request.tree, [path for path in named if path in request.tree.elf]).found
+    owners = {owned[path] for path in (*named, *reached) if path in owned}
+    started = {owned[path] for path in named if path in owned}
+    system = _system_names(request)
+    old = {p.name for p in analysis.packages if p.ecosystem in ("deb", "apk") and p.layer < request.base_layers}
+    new = dependency_closure(analysis, [name for name in asked if name not in old], frozenset(system | old))
+    of_program = dependency_closure(analysis, [name for name in started if name not in system], frozenset(system))
+    packages = {package.name: package for package in (*new, *of_program)}
+    direct = {p.name for p in of_program} | owners
+    return tuple(packages[name] for name in sorted(packages)), frozenset(direct)
+
+
+def _system_names(request: Request) -> set[str]:
+    """What every system of the distribution has: its libraries come as the programs need them."""
+    known = known_base("alpine:3.20" if is_musl(request.tree) else "debian:bookworm-slim")
+    essential = {package.name for package in request.analysis.packages if package.essential}
+    return essential | set(known.packages if known else ())
+
+
+def written(request: Request, wanted: Collection[str]) -> Iterator[str]:
+    """What installation scripts of our steps wrote: settings, and links to files that are wanted."""
+    tree, owned = request.tree, request.owned()
+    for path, node in tree.nodes.items():
+        if node.layer < request.base_layers or path in owned or not _WRITTEN.match(path) or _NOT_SETTINGS.match(path):
+            continue
+        if node.entry.kind == "symlink":
+            if tree.resolve(path) in wanted:
+                yield from (each for each in tree.trace(path) if each in tree.nodes)
+        elif node.entry.kind == "file" and path.startswith(("etc/", "usr/lib/", "var/")) and not USELESS.match(path):
+            yield path
+
+
+def surroundings(request: Request, base: BaseImage) -> Iterator[str]:
+    """Accounts, certificates and time zones where the base has none, or our layers have others."""
+    tree, is_nothing = request.tree, is_empty(base)
+    for path in _ACCOUNTS:
+        # The accounts of a base without a shell are few, and programs look up those that their system had.
+        if (node := tree.nodes.get(path)) is not None and (request.tier != "slim" or request.is_ours(node)):
+            yield path
+    for path, node in ((path, node) for path, node in tree.nodes.items() if path == "run" or path.startswith("run/")):
+        if node.entry.kind == "directory" and (is_nothing or request.is_ours(node)):
+            yield path
+    for path in (*_SURROUNDINGS, *(_ONLY_ON_NOTHING if is_nothing else ())):
+        real = tree.resolve(path)
+        if real is not None and (not _has(base, path) or (path in _BUNDLE and _is_changed(request, base))):
+            yield from (each for each in tree.trace(path) if each in tree.nodes)
+            yield from (each for each, _ in tree.under(real))
+
+
+def is_empty(base: BaseImage) -> bool:
+    """Whether a base is nothing at all."""
+    return base.tree is not None and not base.tree.nodes
+
+
+def _has(base: BaseImage, path: str) -> bool:
+    if base.tree is not None:
+        return base.tree.resolve(path) is not None
+    facts = facts_of(base)
+    return facts is not None and any(f"{each}/".startswith(f"{path}/") for each in facts.data)
+
+
+def _is_changed(request: Request, base: BaseImage) -> bool:
+    """Whether our layers have other certificates than the base."""
+    ours = request.tree.nodes.get(_BUNDLE)
+    if ours is None or not request.is_ours(ours):
+        return False
+    theirs = base.tree.nodes.get(_BUNDLE) if base.tree else None
+    return theirs is None or theirs.entry.fingerprint != ours.entry.fingerprint
+
+
+def libraries(request: Request, base: BaseImage, wanted: Collection[str]) -> Iterator[str]:
+    """The closure of all ELF files; on nothing with the loader and the C library, which match each other."""
+    tree, is_nothing = request.tree, is_empty(base)
+    extra = loaded_by_name(tree, request.analysis)
+    if request.analysis.runtime.name == "dotnet":
+        extra = (*extra, *(path for path in tree.nodes if _OF_DOTNET.fullmatch(path)))
+    if not is_nothing:
+        yield from missing_libraries(tree, frozenset(wanted), base, extra)
+    else:
+        starts = [path for path in wanted if path in tree.elf]
+        is_dynamic = any(not tree.elf[path].static for path in starts)
+        loaded = [path for path in tree.nodes if _OF_GLIBC.fullmatch(path)] if is_dynamic else []
+        closure = library_closure(tree, [*starts, *extra, *(tree.resolve(path) or path for path in loaded)])
+        yield from (path for path in (*extra, *loaded, *closure.found) if path in tree.nodes)
+        for path in loaded:
+            yield from (each for each in tree.trace(path) if each in tree.nodes)
+    has_local = any(path.startswith("usr/local/lib/") and path in tree.elf for path in wanted)
+    if _CACHE in tree.nodes and (is_nothing or has_local):
+        yield _CACHE
+
+
+def tools(request: Request, packages: Iterable[Package], direct: Collection[str]) -> Iterator[tuple[str, str]]:
+    """Packages that the team asked for and that give programs which nothing we know starts."""
+    steps = our_steps(request.image, request.base_layers)
+    asked = set(installed_by(step.value for step in steps if step.name == "RUN"))
+    for package in packages:
+        if package.name in asked and package.name not in direct:
+            programs = (path for path in package.paths if re.match(r"(?:usr/(?:local/)?)?s?bin/", path))
+            program = next((path for path in programs if path in request.tree.nodes), "")
+            if program:
+                yield package.name, program

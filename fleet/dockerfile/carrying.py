@@ -1,0 +1,219 @@
+"""Which paths of an image a final stage takes that brings its own runtime along: on a bare system, on distroless, or on
+nothing at all.
+
+The team's files stay, and what our layers put beside the system; of system packages those come that the team asked for
+or that own what is started, without the ones that every system consists of; then everything that ELF files need, and
+what symlinks lead to. What the base has just the same is not taken twice.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from fleet.analysis.command import SHELLS, find_program, named_files
+from fleet.dockerfile.carried_system import USELESS, libraries, packages_for, surroundings, tools, written
+from fleet.dockerfile.certain_waste import certain_waste, topmost
+from fleet.dockerfile.command_line import named_in_scripts, named_words, shebang_program
+from fleet.dockerfile.interpreter import Interpreter
+from fleet.dockerfile.keeping import below, choose, everything_below, minimal_roots, parent_of
+from fleet.dockerfile.request import Request
+from fleet.dockerfile.selection import package_paths
+from fleet.dockerfile.suggestion import BaseImage
+from fleet.image.filetree import FileTree, Node
+from fleet.image.packages.package import Package
+from fleet.oci.manifest import ImageConfig
+
+# No path lies below it: nothing of /usr/local is left to a base's interpreter.
+_NOWHERE = Interpreter("nowhere", "0")
+# Compilers and package managers of languages where the official images have them, and what they fetch or write.
+_LEFT_BEHIND = re.compile(
+    r"usr/local/go|go/(?:pkg|bin|src)|usr/local/(?:cargo|rustup)|usr/src|root/(?:go|\.cargo|\.rustup|\.m2|\.gradle)"
+    r"|usr/local/lib/node_modules/(?:npm|corepack)|opt/yarn-v[^/]+"
+    r"|usr/local/bin/(?:npm|npx|yarn|yarnpkg|corepack|pip[\d.]*|idle[\d.]*|pydoc[\d.]*|2to3[\d.-]*|python[\d.]*-config)"
+    r"|usr/(?:local/)?lib/python3\.\d+/(?:test|idlelib|tkinter|turtledemo|ensurepip|config-3\.[^/]+)"
+    r"|(?:usr/lib/jvm/[^/]+|opt/[^/]*(?:java|jdk|jre)[^/]*(?:/[^/]+)?)/(?:jmods|include|man|demo|sample|src\.zip"
+    r"|lib/(?:src\.zip|ct\.sym))"
+    r"|usr/(?:share|lib|lib64)/dotnet/(?:sdk|sdk-manifests|packs|templates|library-packs)|root/\.nuget"
+    r"|usr/local/lib/ruby/gems/[^/]+/(?:cache|doc)|usr/local/bundle/(?:cache|doc)|usr/local/php/man"
+    r"|usr/local/(?:share/(?:man|doc)|include|CHANGELOG\.md|README\.md|LICENSE)"
+)
+_PIP_OF_BASE = re.compile(r"usr/local/lib/python3\.\d+/site-packages/(?:pip|pip-[^/]+\.dist-info)")
+_DOTNET_HOMES = ("usr/share/dotnet", "usr/lib/dotnet", "usr/lib64/dotnet")
+_TOO_BROAD = frozenset(
+    {"", "bin", "sbin", "lib", "lib64", "usr", "usr/bin", "usr/lib", "usr/share", "etc", "var", "opt"}
+)
+_NEVER = ("proc/", "sys/", "dev/", "tmp/", "var/run/", "var/lock/", "var/tmp/")
+
+
+@dataclass(frozen=True, slots=True)
+class Carried:
+    """``paths`` is all that the final stage takes, ``roots`` the fewest paths that copy it once ``waste`` below them is
+    gone, ``team`` what of it is neither the system's nor the runtime's. ``packages`` came along with their files.
+    ``tools`` are system packages that give the program others to start, with one program of each."""
+
+    paths: frozenset[str]
+    roots: tuple[str, ...]
+    waste: tuple[str, ...]
+    team: frozenset[str]
+    packages: tuple[Package, ...]
+    tools: tuple[tuple[str, str], ...]
+
+
+def carry(request: Request, config: ImageConfig, base: BaseImage, *, has_runtime: bool = False) -> Carried:
+    """What stays of an image that is to run as ``config`` says. ``has_runtime`` says that the base brings the runtime
+    that the image's own base brought."""
+    tree = request.tree
+    named = _named(tree, config)
+    there = base.tree.nodes if base.tree else {}
+    dropped = [path for path in _left_behind(request) if not _is_used(path, named, config)]
+    dropped += topmost(tree, certain_waste(request.image, request.analysis) - named)
+    chosen = choose(request, _NOWHERE, base.tree, dropped)
+    team = below(tree, chosen.roots, chosen.waste)
+    if request.tier in ("distroless", "scratch"):
+        team = frozenset(path for path in team if path in named or not _is_bases_script(request, path))
+    home = runtime_home(request, named)
+    if has_runtime:
+        team = frozenset(path for path in team if request.is_ours(tree.nodes[path]) or not _of_runtime(path, home))
+    elif home:
+        gone = everything_below(tree, dropped)
+        team |= {path for path, _ in tree.under(home) if path not in gone}
+    packages, started = packages_for(request, config, base, named)
+    system = {path for path in package_paths(request, packages) if not USELESS.match(path)}
+    wanted = set(team) | system | set(named) | set(surroundings(request, base))
+    wanted |= set(written(request, wanted)) if packages else set()
+    wanted |= _directories(tree, team)
+    wanted = _with_targets(tree, wanted)
+    wanted |= set(libraries(request, base, wanted))
+    gone = everything_below(tree, chosen.waste)
+    paths = frozenset(
+        path
+        for path in wanted
+        if path in tree.nodes
+        and (path not in gone or path in named)
+        and not path.startswith(_NEVER)
+        and not _is_same(request, path, there)
+        and not _is_link_of_base(tree, path, base)
+    )
+    # Where something stays below what goes, the rest is left where it is, instead of being deleted after.
+    whole = [top for top in chosen.waste if not any(path.startswith(f"{top}/") for path in named)]
+    roots = minimal_roots(tree, paths, everything_below(tree, whole) - paths)
+    copied = everything_below(tree, roots)
+    waste = tuple(top for top in whole if top in copied and top not in paths)
+    others = tuple(tools(request, packages, started))
+    return Carried(paths, roots, waste, team & paths, packages, others)
+
+
+def _left_behind(request: Request) -> Iterator[str]:
+    for path, node in request.tree.nodes.items():
+        if _LEFT_BEHIND.fullmatch(path) or (not request.is_ours(node) and _PIP_OF_BASE.fullmatch(path)):
+            yield path
+
+
+def _is_used(path: str, named: Collection[str], config: ImageConfig) -> bool:
+    """Whether what is started needs a directory as a whole: npm is a directory of scripts, and a program may run where
+    its sources lie. A program alone that lies among a language's tools is taken alone."""
+    if path.startswith(("go/", "usr/local/cargo", "usr/local/go")):
+        return f"{config.working_dir.strip('/')}/".startswith(f"{path}/")
+    return any(name == path or name.startswith(f"{path}/") for name in named)
+
+
+def _is_bases_script(request: Request, path: str) -> bool:
+    """Whether a shell script came with the image's base and lies on the search path: of no use without a shell."""
+    shell = posixpath.basename(shebang_program(request.tree.shebangs.get(path, "")))
+    return shell in SHELLS and path.startswith("usr/local/") and not request.is_ours(request.tree.nodes[path])
+
+
+def _of_runtime(path: str, home: str) -> bool:
+    return path.startswith(("usr/local/", "opt/", f"{home}/" if home else "usr/local/"))
+
+
+def runtime_home(request: Request, named: Iterable[str]) -> str:
+    """The directory that holds a runtime which is one of directories: Java's and .NET's; empty for others."""
+    name, tree = request.analysis.runtime.name, request.tree
+    for path in named:
+        if name == "java" and path.endswith("/bin/java") and path in tree.elf:
+            return path.removesuffix("/bin/java").removesuffix("/jre")
+        if name == "dotnet" and path.endswith("/dotnet") and path in tree.elf:
+            return posixpath.dirname(path)
+    if name == "dotnet":  # a launcher of the program's own looks for it there
+        return next((home for home in _DOTNET_HOMES if f"{home}/dotnet" in tree.nodes), "")
+    return ""
+
+
+def _named(tree: FileTree, config: ImageConfig) -> frozenset[str]:
+    """What the command and the health check name, under the very words that they use."""
+    check = config.healthcheck.test[1:] if config.healthcheck else ()
+    words = (*(config.entrypoint or ()), *(config.cmd or ()), *check)
+    found = set(named_files(tree, config))
+    programs = (*named_words(tree, config, words), *named_in_scripts(tree, config, words))
+    for word in programs:
+        found.update(_trail(tree, config, word))
+    return frozenset(found)
+
+
+def _trail(tree: FileTree, config: ImageConfig, word: str) -> Iterator[str]:
+    """The links that lead from a word to its file, and the file."""
+    real = find_program(tree, config, word)
+    directories = ("",) if "/" in word or real is None else (config.variable("PATH") or "").split(":")
+    for directory in directories:
+        path = posixpath.normpath(posixpath.join("/", config.working_dir, directory, word)).lstrip("/")
+        trail = tree.trace(path)
+        if trail and (real is None or trail[-1] == real):
+            yield from (each for each in trail if each in tree.nodes)
+            return
+
+
+def _directories(tree: FileTree, paths: Iterable[str]) -> set[str]:
+    """The directories above the team's files that have a mode or an owner of their own."""
+    found: set[str] = set()
+    for path in paths:
+        parent = parent_of(path)
+        while parent and parent not in found:
+            found.add(parent)
+            parent = parent_of(parent)
+    return {path for path in found if path in tree.nodes and tree.nodes[path].entry.kind == "directory"} - _TOO_BROAD
+
+
+def _with_targets(tree: FileTree, paths: Iterable[str]) -> set[str]:
+    """The paths and all that their symlinks lead to."""
+    found, waiting = set[str](), list(paths)
+    while waiting:
+        path = waiting.pop()
+        if path in found:
+            continue
+        found.add(path)
+        node = tree.nodes.get(path)
+        if node is None or node.entry.kind != "symlink":
+            continue
+        trail = tree.trace(path)
+        waiting += (each for each in trail if each in tree.nodes)
+        if trail and trail[-1] not in _TOO_BROAD and not f"{path}/".startswith(f"{trail[-1]}/"):
+            waiting += (each for each, _ in tree.under(trail[-1]))
+    return found
+
+
+def _is_same(request: Request, path: str, there: Mapping[str, Node]) -> bool:
+    """Whether the base has the very same. Small files have no fingerprint: of these only what no layer of ours brought
+    is taken for equal."""
+    node, other = request.tree.nodes[path], there.get(path)
+    if other is None:
+        return False
+    ours, theirs = node.entry, other.entry
+    if (ours.kind, ours.link, ours.mode, ours.uid, ours.gid) != (
+        theirs.kind, theirs.link, theirs.mode, theirs.uid, theirs.gid
+    ):  # fmt: skip
+        return False
+    if ours.kind != "file":
+        return True
+    same = ours.size_bytes == theirs.size_bytes and ours.fingerprint == theirs.fingerprint
+    return same and (bool(ours.fingerprint) or not request.is_ours(node))
+
+
+def _is_link_of_base(tree: FileTree, path: str, base: BaseImage) -> bool:
+    """Whether a link at the top, such as /lib, would cover a directory of the base."""
+    if "/" in path or tree.nodes[path].entry.kind != "symlink":
+        return False
+    return base.tree is None or base.tree.resolve(path) is not None

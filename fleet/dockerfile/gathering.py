@@ -1,0 +1,98 @@
+"""The text of a Dockerfile whose final stage is one COPY of what was gathered in the stage before it.
+
+There a shell and ``cp -a`` are still at hand, so owners, modes, links and times stay as they are, whatever the base of
+the final stage lacks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from fleet.dockerfile.carried_system import is_empty
+from fleet.dockerfile.carrying import Carried
+from fleet.dockerfile.keeping import minimal_roots
+from fleet.dockerfile.numeric_user import NUMERIC_USER
+from fleet.dockerfile.page import remove, run
+from fleet.dockerfile.quoting import Unwritable, shell_word
+from fleet.dockerfile.request import Request
+from fleet.dockerfile.suggestion import BaseImage
+from fleet.image.filetree import FileTree
+
+ROOT = "/plimsoll-root"
+# Programs that ask who they are fail without a name for their user.
+_ACCOUNT = (
+    ("etc/passwd", "nonroot:x:65532:65532:nonroot:/tmp:/sbin/nologin"),
+    ("etc/group", "nonroot:x:65532:"),
+)
+# What a kernel takes as one argument is 128 KiB, and the whole of a RUN is one.
+_MOST_CHARACTERS = 60_000
+_SYSTEM = ("usr/", "etc/", "lib", "bin", "sbin")
+
+
+@dataclass(frozen=True, slots=True)
+class Gathering:
+    """RUN lines, and a sentence for each path that they cannot name."""
+
+    lines: tuple[str, ...]
+    lost: tuple[str, ...]
+
+
+def gather(request: Request, carried: Carried, base: BaseImage, *, hand_over: bool) -> Gathering:
+    """Lines that bring ``carried`` together below one directory. ``hand_over`` gives the team's files to the numeric
+    user that the container is to run as."""
+    lost: list[str] = []
+    # Relative to the root: with absolute paths cp looks for their parents in the working directory.
+    commands = [f"mkdir -p -m 755 {ROOT}", "cd /"]
+    for words in _chunks(_quoted(carried.roots, "", lost)):
+        commands.append("cp -a --parents \\\n      " + " \\\n      ".join([*words, f"{ROOT}/"]))
+    commands += [remove(words) for words in _chunks(_quoted(carried.waste, ROOT, lost))]
+    if hand_over and (owned := _quoted(team_roots(request.tree, carried), ROOT, lost)):
+        commands += [f"chown -Rh {NUMERIC_USER} \\\n      " + " \\\n      ".join(words) for words in _chunks(owned)]
+    if hand_over:
+        commands += [f"echo '{line}' >> {ROOT}/{path}" for path, line in _ACCOUNT if path in carried.paths]
+    if is_empty(base):
+        commands.append(f"mkdir -p -m 1777 {ROOT}/tmp")  # noqa: S108 - in the image
+    return Gathering(tuple(_runs(commands)), tuple(lost))
+
+
+def team_roots(tree: FileTree, carried: Carried) -> tuple[str, ...]:
+    """The topmost paths that hold the application's own files alone: none of the system's directories."""
+    own = {path for path in carried.team if not path.startswith(_SYSTEM)}
+    return minimal_roots(tree, own, set(tree.nodes) - carried.paths)
+
+
+def _quoted(paths: Sequence[str], below: str, lost: list[str]) -> list[str]:
+    words: list[str] = []
+    for path in paths:
+        try:
+            words.append(shell_word(f"{below}/{path}" if below else f"./{path}" if path.startswith("-") else path))
+        except Unwritable as error:
+            lost.append(str(error))
+    return words
+
+
+def _chunks(words: Sequence[str]) -> Iterator[list[str]]:
+    """The words in as few lists as commands may be long."""
+    chunk: list[str] = []
+    size = 0
+    for word in words:
+        if chunk and size + len(word) > _MOST_CHARACTERS:
+            yield chunk
+            chunk, size = [], 0
+        chunk.append(word)
+        size += len(word) + 10
+    if chunk:
+        yield chunk
+
+
+def _runs(commands: Sequence[str]) -> Iterator[str]:
+    """As few RUN lines as their length allows."""
+    group: list[str] = []
+    for command in commands:
+        if group and sum(map(len, group)) + len(command) > 2 * _MOST_CHARACTERS:
+            yield run(group)
+            group = []
+        group.append(command)
+    if group:
+        yield run(group)
