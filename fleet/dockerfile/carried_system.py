@@ -7,15 +7,13 @@ from collections.abc import Collection, Iterable, Iterator
 
 from fleet.dockerfile.base_table import known_base
 from fleet.dockerfile.final_stage import facts_of
-from fleet.dockerfile.history import our_steps
 from fleet.dockerfile.interpreter import is_musl
 from fleet.dockerfile.linkage import loaded_by_name, missing_libraries
 from fleet.dockerfile.request import Request
 from fleet.dockerfile.suggestion import BaseImage
-from fleet.dockerfile.system_packages import dependency_closure, installed_by, is_build_tool
+from fleet.dockerfile.system_packages import asked_for, dependency_closure
 from fleet.image.libraries import library_closure
 from fleet.image.packages.package import Package
-from fleet.oci.manifest import ImageConfig
 
 USELESS = re.compile(
     r"usr/share/(?:man|info|locale|lintian|bug|bash-completion|doc-base|gnome|applications|menu|zsh)/"
@@ -47,14 +45,11 @@ _BUNDLE = "etc/ssl/certs/ca-certificates.crt"
 
 
 def packages_for(
-    request: Request, config: ImageConfig, base: BaseImage, named: Collection[str]
+    request: Request, named: Collection[str], claimed: Collection[str]
 ) -> tuple[tuple[Package, ...], frozenset[str]]:
     """The system packages that come along, and the names of those that what is started belongs to."""
     analysis, owned = request.analysis, request.owned()
-    steps = our_steps(request.image, request.base_layers)
-    asked = [
-        name for name in installed_by(step.value for step in steps if step.name == "RUN") if not is_build_tool(name)
-    ]
+    asked = _needed(request, asked_for(request).wanted, claimed)
     reached = library_closure(request.tree, [path for path in named if path in request.tree.elf]).found
     owners = {owned[path] for path in (*named, *reached) if path in owned}
     started = {owned[path] for path in named if path in owned}
@@ -65,6 +60,13 @@ def packages_for(
     packages = {package.name: package for package in (*new, *of_program)}
     direct = {p.name for p in of_program} | owners
     return tuple(packages[name] for name in sorted(packages)), frozenset(direct)
+
+
+def _needed(request: Request, asked: Iterable[str], claimed: Collection[str]) -> list[str]:
+    """The asked packages, less those that rules claim most of: compilers under any name."""
+    by_name = {package.name: package for package in request.analysis.packages if package.ecosystem in ("deb", "apk")}
+    found = [by_name[name] for name in asked if name in by_name]
+    return [each.name for each in found if 2 * sum(path in claimed for path in each.paths) <= len(each.paths)]
 
 
 def _system_names(request: Request) -> set[str]:
@@ -148,8 +150,7 @@ def libraries(request: Request, base: BaseImage, wanted: Collection[str]) -> Ite
 
 def tools(request: Request, packages: Iterable[Package], direct: Collection[str]) -> Iterator[tuple[str, str]]:
     """Packages that the team asked for and that give programs which nothing we know starts."""
-    steps = our_steps(request.image, request.base_layers)
-    asked = set(installed_by(step.value for step in steps if step.name == "RUN"))
+    asked = set(asked_for(request).wanted)
     for package in packages:
         if package.name in asked and package.name not in direct:
             programs = (path for path in package.paths if re.match(r"(?:usr/(?:local/)?)?s?bin/", path))

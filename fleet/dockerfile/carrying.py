@@ -69,7 +69,9 @@ def carry(request: Request, config: ImageConfig, base: BaseImage, *, has_runtime
     named = _named(tree, config)
     there = base.tree.nodes if base.tree else {}
     dropped = [path for path in _left_behind(request) if not _is_used(path, named, config)]
-    dropped += topmost(tree, certain_waste(request.image, request.analysis) - named)
+    claimed = certain_waste(request.image, request.analysis) - named
+    dropped += topmost(tree, claimed)
+    gone = everything_below(tree, dropped)
     chosen = choose(request, _NOWHERE, base.tree, dropped)
     team = below(tree, chosen.roots, chosen.waste)
     if request.tier in ("distroless", "scratch"):
@@ -78,21 +80,21 @@ def carry(request: Request, config: ImageConfig, base: BaseImage, *, has_runtime
     if has_runtime:
         team = frozenset(path for path in team if request.is_ours(tree.nodes[path]) or not _of_runtime(path, home))
     elif home:
-        gone = everything_below(tree, dropped)
         team |= {path for path, _ in tree.under(home) if path not in gone}
-    packages, started = packages_for(request, config, base, named)
-    system = {path for path in package_paths(request, packages) if not USELESS.match(path)}
+    packages, started = packages_for(request, named, claimed)
+    system = {path for path in package_paths(request, packages) - claimed if not USELESS.match(path)}
+    if request.tier in ("distroless", "scratch"):
+        system -= set(_idle_scripts(request, config, system | team | named))
     wanted = set(team) | system | set(named) | set(surroundings(request, base))
     wanted |= set(written(request, wanted)) if packages else set()
     wanted |= _directories(tree, team)
     wanted = _with_targets(tree, wanted)
+    wanted -= gone - named
     wanted |= set(libraries(request, base, wanted))
-    gone = everything_below(tree, chosen.waste)
     paths = frozenset(
         path
         for path in wanted
         if path in tree.nodes
-        and (path not in gone or path in named)
         and not path.startswith(_NEVER)
         and not _is_same(request, path, there)
         and not _is_link_of_base(tree, path, base)
@@ -124,6 +126,15 @@ def _is_bases_script(request: Request, path: str) -> bool:
     """Whether a shell script came with the image's base and lies on the search path: of no use without a shell."""
     shell = posixpath.basename(shebang_program(request.tree.shebangs.get(path, "")))
     return shell in SHELLS and path.startswith("usr/local/") and not request.is_ours(request.tree.nodes[path])
+
+
+def _idle_scripts(request: Request, config: ImageConfig, there: Collection[str]) -> Iterator[str]:
+    """Scripts of system packages that nothing will be there to read: those that only maintain a system."""
+    tree = request.tree
+    for path, shebang in tree.shebangs.items():
+        program = shebang_program(shebang)
+        if path in there and program and find_program(tree, config, program) not in there:
+            yield path
 
 
 def _of_runtime(path: str, home: str) -> bool:

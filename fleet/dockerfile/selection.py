@@ -9,13 +9,12 @@ from dataclasses import dataclass
 from fleet.analysis.command import find_program
 from fleet.dockerfile.distributions import Settled, settle
 from fleet.dockerfile.final_stage import facts_of
-from fleet.dockerfile.history import our_steps
 from fleet.dockerfile.interpreter import Interpreter, is_musl
 from fleet.dockerfile.keeping import Kept, below, choose, parent_of
 from fleet.dockerfile.linkage import is_made_by_ldconfig, loaded_by_name, missing_libraries
 from fleet.dockerfile.request import Request
 from fleet.dockerfile.suggestion import BaseImage
-from fleet.dockerfile.system_packages import dependency_closure, has_foreign_sources, installed_by, is_build_tool
+from fleet.dockerfile.system_packages import asked_for, dependency_closure, has_foreign_sources, is_build_tool
 from fleet.image.packages import read_packages
 from fleet.image.packages.package import Package
 
@@ -84,13 +83,15 @@ def _is_cached(path: str) -> bool:
 
 def system_packages(request: Request, base: BaseImage, extra: Iterable[str] = ()) -> SystemPackages:
     """The system packages of our build steps, and ``extra`` ones, as the final stage would install them."""
-    asked = installed_by(step.value for step in our_steps(request.image, request.base_layers) if step.name == "RUN")
+    asked = asked_for(request)
     present = frozenset(_packages_of(base))
-    wanted = [name for name in dict.fromkeys((*asked, *extra)) if not is_build_tool(name) and name not in present]
+    wanted = [
+        name for name in dict.fromkeys((*asked.wanted, *extra)) if not is_build_tool(name) and name not in present
+    ]
     packages = dependency_closure(request.analysis, wanted, present)
     known = {package.name for package in packages}
     unavailable = has_foreign_sources(request.tree)
-    tools = tuple(name for name in asked if is_build_tool(name) and not name.endswith("-dev"))
+    tools = tuple(name for name in asked.tools if not name.endswith("-dev"))
     names = tuple(name for name in wanted if name in known)
     return SystemPackages(names, () if unavailable else packages, tools, unavailable)
 

@@ -9,10 +9,12 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from operator import attrgetter
 
 from fleet.analysis.findings import Analysis
+from fleet.dockerfile.history import our_steps
+from fleet.dockerfile.request import Request
 from fleet.image.filetree import FileTree
 from fleet.image.packages.graph import needed
 from fleet.image.packages.package import Package
@@ -23,13 +25,26 @@ _VERSIONED = re.compile(r"(?::[a-z0-9]+)?(?:[=~<>/].*)?$")
 
 # Needed to build or to fetch, not to serve. What a health check or a script names is found by the gates.
 _BUILD_TOOLS_WORDS = (
-    "autoconf automake bash-completion binutils bison build-essential bzip2 cargo clang cmake curl dh-python "
-    "dirmngr dpkg-dev flex g++ gcc gdb gfortran git git-core gnupg gnupg2 gpg less libtool llvm lsb-release lsof "
+    "autoconf automake bash-completion binutils bison build-essential cargo clang cmake dh-python "
+    "dirmngr dpkg-dev flex g++ gcc gdb gfortran gnupg gnupg2 gpg less libtool llvm lsb-release lsof "
     "m4 make man-db meson musl-dev nano ninja-build patch pkg-config pkgconf python-dev python3 python3-dev "
     "python3-pip python3-setuptools python3-venv python3-wheel rustc software-properties-common strace sudo swig "
-    "unzip vim vim-tiny wget xz-utils zip apt-transport-https apt-utils ca-certificates tzdata locales procps"
+    "vim vim-tiny apt-transport-https apt-utils ca-certificates tzdata locales procps"
 )
 BUILD_TOOLS = frozenset(_BUILD_TOOLS_WORDS.split())
+# Services call these as well as builds: they are left out only where a build step is seen to use them.
+_FETCHERS = {
+    "git": re.compile(
+        r"\bgit\s+(?:-\S+\s+)*(?:clone|fetch|init|submodule)\b|\bgit\+|\bgo\s+(?:get|mod|build|install)\b"
+    ),
+    "curl": re.compile(r"\bcurl\s+(?:-|['\"]?https?:)"),
+    "wget": re.compile(r"\bwget\s+(?:-|['\"]?https?:)"),
+    "unzip": re.compile(r"\bunzip\s"),
+    "zip": re.compile(r"\bzip\s+-"),
+    "xz-utils": re.compile(r"\bxz\s|\btar\s+-?\w*(?:J|x)\w*f?\b"),
+    "bzip2": re.compile(r"\bbzip2\s|\btar\s+-?\w*(?:j|x)\w*f?\b"),
+}
+_FETCHERS["git-core"] = _FETCHERS["git"]
 # A static site's or a front end's tools: kept by name in a note, never installed again on their own.
 _DEVELOPMENT = re.compile(
     r".*-dev$|.*-dev-bin$|.*-doc$|.*-dbg$|^(?:gcc|g\+\+|cpp|clang|llvm|libstdc\+\+|libgcc)-\d.*$|^linux-headers.*"
@@ -59,6 +74,26 @@ def _named(words: Sequence[str]) -> Iterable[str]:
 
 def is_build_tool(name: str) -> bool:
     return name in BUILD_TOOLS or _DEVELOPMENT.match(name) is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Names of the packages that our build steps asked for: ``wanted`` may be needed when the program runs, ``tools``
+    were there to build it."""
+
+    wanted: tuple[str, ...]
+    tools: tuple[str, ...]
+
+
+def asked_for(request: Request) -> Asked:
+    """What the build steps installed, by what for."""
+    steps = our_steps(request.image, request.base_layers)
+    runs = [step.value[:64_000] for step in steps if step.name == "RUN"]
+    texts = (text for path, text in request.tree.texts.items() if "requirements" in path)
+    build = "\n".join([*(_INSTALL.sub("", value) for value in runs), *(t.decode(errors="replace") for t in texts)])
+    names = installed_by(runs)
+    tools = {name for name in names if is_build_tool(name) or (name in _FETCHERS and _FETCHERS[name].search(build))}
+    return Asked(tuple(name for name in names if name not in tools), tuple(name for name in names if name in tools))
 
 
 def dependency_closure(analysis: Analysis, names: Iterable[str], present: frozenset[str]) -> tuple[Package, ...]:
