@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable, Iterator
 
+from fleet.analysis.command import find_program
 from fleet.dockerfile.base_table import known_base
+from fleet.dockerfile.command_line import shebang_program
 from fleet.dockerfile.final_stage import facts_of
 from fleet.dockerfile.interpreter import is_musl
 from fleet.dockerfile.linkage import loaded_by_name, missing_libraries
@@ -79,14 +81,19 @@ def _system_names(request: Request) -> set[str]:
 def written(request: Request, wanted: Collection[str]) -> Iterator[str]:
     """What installation scripts of our steps wrote: settings, and links to files that are wanted."""
     tree, owned = request.tree, request.owned()
+    links: list[str] = []
+    there = set(wanted)
     for path, node in tree.nodes.items():
         if node.layer < request.base_layers or path in owned or not _WRITTEN.match(path) or _NOT_SETTINGS.match(path):
             continue
         if node.entry.kind == "symlink":
-            if tree.resolve(path) in wanted:
-                yield from (each for each in tree.trace(path) if each in tree.nodes)
+            links.append(path)
         elif node.entry.kind == "file" and path.startswith(("etc/", "usr/lib/", "var/")) and not USELESS.match(path):
+            there.add(path)
             yield path
+    for path in links:
+        if tree.resolve(path) in there:
+            yield from (each for each in tree.trace(path) if each in tree.nodes)
 
 
 def surroundings(request: Request, base: BaseImage) -> Iterator[str]:
@@ -148,12 +155,22 @@ def libraries(request: Request, base: BaseImage, wanted: Collection[str]) -> Ite
         yield _CACHE
 
 
+def _is_program(request: Request, path: str, direct: Collection[str]) -> bool:
+    """Whether a file can be started apart from the runtime, whose scripts are its own."""
+    tree = request.tree
+    if path not in tree.shebangs:
+        return tree.resolve(path) in tree.elf
+    program = shebang_program(tree.shebangs[path])
+    real = find_program(tree, request.image.config, program) if program else None
+    return real is None or request.owned().get(real, "") not in direct
+
+
 def tools(request: Request, packages: Iterable[Package], direct: Collection[str]) -> Iterator[tuple[str, str]]:
     """Packages that the team asked for and that give programs which nothing we know starts."""
     asked = set(asked_for(request).wanted)
     for package in packages:
         if package.name in asked and package.name not in direct:
             programs = (path for path in package.paths if re.match(r"(?:usr/(?:local/)?)?s?bin/", path))
-            program = next((path for path in programs if path in request.tree.nodes), "")
+            program = next((path for path in programs if _is_program(request, path, direct)), "")
             if program:
                 yield package.name, program

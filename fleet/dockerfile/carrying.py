@@ -36,14 +36,23 @@ _LEFT_BEHIND = re.compile(
     r"|usr/(?:local/)?lib/python3\.\d+/(?:test|idlelib|tkinter|turtledemo|ensurepip|config-3\.[^/]+)"
     r"|(?:usr/lib/jvm/[^/]+|opt/[^/]*(?:java|jdk|jre)[^/]*(?:/[^/]+)?)/(?:jmods|include|man|demo|sample|src\.zip"
     r"|lib/(?:src\.zip|ct\.sym))"
+    r"|usr/lib/jvm/[^/]+/bin/(?:jar|jarsigner|javac|javadoc|javap|jconsole|jdb|jdeprscan|jdeps|jhsdb|jimage|jinfo|jlink"
+    r"|jmap|jmod|jpackage|jps|jrunscript|jshell|jstack|jstat|jstatd|rmic|serialver)|usr/lib/debug"
     r"|usr/(?:share|lib|lib64)/dotnet/(?:sdk|sdk-manifests|packs|templates|library-packs)|root/\.nuget"
     r"|usr/local/lib/ruby/gems/[^/]+/(?:cache|doc)|usr/local/bundle/(?:cache|doc)|usr/local/php/man"
     r"|usr/local/(?:share/(?:man|doc)|include|CHANGELOG\.md|README\.md|LICENSE)"
 )
 _PIP_OF_BASE = re.compile(r"usr/local/lib/python3\.\d+/site-packages/(?:pip|pip-[^/]+\.dist-info)")
+# What a site that nginx serves was built with.
+_BUILT_WITH = re.compile(r"usr/local/bin/node(?:js)?|usr/local/lib/node_modules|usr/local/bin/docker-entrypoint\.sh")
 _DOTNET_HOMES = ("usr/share/dotnet", "usr/lib/dotnet", "usr/lib64/dotnet")
 _TOO_BROAD = frozenset(
     {"", "bin", "sbin", "lib", "lib64", "usr", "usr/bin", "usr/lib", "usr/share", "etc", "var", "opt"}
+)
+_PLACE = re.compile(r"var/(?:log|lib|cache|spool)/[^/]+")
+_PLACE_OF_SYSTEM = re.compile(
+    r"var/(?:lib/(?:apt|dpkg|pam|systemd|ucf|misc|shells|python|dbus|git|sgml|xml)"
+    r"|cache/(?:apt|debconf|ldconfig|man|fontconfig)|log/apt)"
 )
 _NEVER = ("proc/", "sys/", "dev/", "tmp/", "var/run/", "var/lock/", "var/tmp/")
 
@@ -83,13 +92,13 @@ def carry(request: Request, config: ImageConfig, base: BaseImage, *, has_runtime
         team |= {path for path, _ in tree.under(home) if path not in gone}
     packages, started = packages_for(request, named, claimed)
     system = {path for path in package_paths(request, packages) - claimed if not USELESS.match(path)}
-    if request.tier in ("distroless", "scratch"):
-        system -= set(_idle_scripts(request, config, system | team | named))
     wanted = set(team) | system | set(named) | set(surroundings(request, base))
     wanted |= set(written(request, wanted)) if packages else set()
-    wanted |= _directories(tree, team)
+    wanted |= _directories(tree, team) | set(_places(request))
     wanted = _with_targets(tree, wanted)
-    wanted -= gone - named
+    if base.tree is not None:
+        gone = gone | set(_idle_scripts(request, config, system, team | named | there.keys()))
+    wanted = {path for path in wanted if path in named or not (path in gone or tree.resolve(path) in gone)}
     wanted |= set(libraries(request, base, wanted))
     paths = frozenset(
         path
@@ -109,8 +118,10 @@ def carry(request: Request, config: ImageConfig, base: BaseImage, *, has_runtime
 
 
 def _left_behind(request: Request) -> Iterator[str]:
+    patterns = [_LEFT_BEHIND, *([_BUILT_WITH] if request.analysis.runtime.name == "nginx" else [])]
     for path, node in request.tree.nodes.items():
-        if _LEFT_BEHIND.fullmatch(path) or (not request.is_ours(node) and _PIP_OF_BASE.fullmatch(path)):
+        is_bases = not request.is_ours(node) and _PIP_OF_BASE.fullmatch(path)
+        if is_bases or any(pattern.fullmatch(path) for pattern in patterns):
             yield path
 
 
@@ -128,13 +139,17 @@ def _is_bases_script(request: Request, path: str) -> bool:
     return shell in SHELLS and path.startswith("usr/local/") and not request.is_ours(request.tree.nodes[path])
 
 
-def _idle_scripts(request: Request, config: ImageConfig, there: Collection[str]) -> Iterator[str]:
+def _idle_scripts(
+    request: Request, config: ImageConfig, system: Collection[str], others: Collection[str]
+) -> Iterator[str]:
     """Scripts of system packages that nothing will be there to read: those that only maintain a system."""
     tree = request.tree
     for path, shebang in tree.shebangs.items():
         program = shebang_program(shebang)
-        if path in there and program and find_program(tree, config, program) not in there:
-            yield path
+        if path in system and path not in others and program:
+            real = find_program(tree, config, program)
+            if real not in system and real not in others:
+                yield path
 
 
 def _of_runtime(path: str, home: str) -> bool:
@@ -186,6 +201,14 @@ def _directories(tree: FileTree, paths: Iterable[str]) -> set[str]:
             found.add(parent)
             parent = parent_of(parent)
     return {path for path in found if path in tree.nodes and tree.nodes[path].entry.kind == "directory"} - _TOO_BROAD
+
+
+def _places(request: Request) -> Iterator[str]:
+    """Directories that packages made for programs to write to: a daemon does not start where its log has no place."""
+    for path, node in request.tree.under("var"):
+        is_place = _PLACE.match(path) and not _PLACE_OF_SYSTEM.match(path)
+        if is_place and node.entry.kind == "directory" and request.is_ours(node):
+            yield path
 
 
 def _with_targets(tree: FileTree, paths: Iterable[str]) -> set[str]:

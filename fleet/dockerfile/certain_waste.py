@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Set
+from collections.abc import Iterator, Set
 from functools import lru_cache
 
 from fleet.analysis.claims import claim_all
@@ -21,6 +21,7 @@ _CERTAIN = frozenset(
     }
 )  # fmt: skip
 _MOST = 120
+_PLACES = ("var/log", "var/spool", "run", "var/lib/nginx")
 
 
 def certain_waste(image: LoadedImage, analysis: Analysis) -> frozenset[str]:
@@ -31,13 +32,21 @@ def certain_waste(image: LoadedImage, analysis: Analysis) -> frozenset[str]:
 def topmost(tree: FileTree, paths: Set[str]) -> tuple[str, ...]:
     """The fewest paths that stand for ``paths``, of these the ones that weigh most: the long tail is not worth a list
     that nobody reads."""
-    roots = minimal_roots(tree, paths, frozenset())
+    roots = [part for root in minimal_roots(tree, paths, frozenset()) for part in _parts(tree, root)]
     weights = {
         root: weigh(tree, [p for p in everything_below(tree, [root]) if p in tree.nodes]).unpacked_bytes
         for root in roots
     }
     largest = sorted(roots, key=lambda root: -weights[root])[:_MOST]
     return tuple(sorted(root for root in largest if weights[root]))
+
+
+def _parts(tree: FileTree, root: str) -> Iterator[str]:
+    """A root, or the files below it where its directories are places that programs write to."""
+    if not root.startswith(_PLACES) or tree.nodes[root].entry.kind != "directory":
+        yield root
+        return
+    yield from (path for path, node in tree.under(root) if node.entry.kind != "directory")
 
 
 class _Asked:

@@ -7,6 +7,7 @@ the table's short list of what such bases surely hold is the evidence, and the g
 from __future__ import annotations
 
 import posixpath
+import re
 from collections.abc import Sequence
 
 from fleet.analysis.command import find_program
@@ -20,6 +21,8 @@ from fleet.image.libraries import highest_glibc, library_closure, provided_glibc
 from fleet.oci.manifest import ImageConfig
 
 _SHOWN = 5
+# Where programs lie that are found by name; what packages of Node.js have in directories of that name is not.
+_PROGRAMS = re.compile(r"^(?!.*/node_modules/).*(?:^|/)s?bin/[^/]+$")
 
 
 def run_gates(
@@ -70,11 +73,7 @@ def _has_path(stage: FinalStage, config: ImageConfig, word: str) -> bool:
 
 def _shebang_gate(stage: FinalStage, original: FileTree, config: ImageConfig) -> Gate:
     name = "script interpreters exist"
-    scripts = [
-        path
-        for path in stage.tree.shebangs
-        if path in stage.copied and posixpath.basename(posixpath.dirname(path)) in ("bin", "sbin")
-    ]
+    scripts = [path for path in stage.tree.shebangs if path in stage.copied and _PROGRAMS.search(path)]
     missing = {
         program
         for path in scripts

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from fleet.dockerfile.carried_system import is_empty
 from fleet.dockerfile.carrying import Carried
 from fleet.dockerfile.keeping import minimal_roots
-from fleet.dockerfile.numeric_user import NUMERIC_USER
+from fleet.dockerfile.numeric_user import ACCOUNT, NUMERIC_USER
 from fleet.dockerfile.page import remove, run
 from fleet.dockerfile.quoting import Unwritable, shell_word
 from fleet.dockerfile.request import Request
@@ -20,11 +20,6 @@ from fleet.dockerfile.suggestion import BaseImage
 from fleet.image.filetree import FileTree
 
 ROOT = "/plimsoll-root"
-# Programs that ask who they are fail without a name for their user.
-_ACCOUNT = (
-    ("etc/passwd", "nonroot:x:65532:65532:nonroot:/tmp:/sbin/nologin"),
-    ("etc/group", "nonroot:x:65532:"),
-)
 # What a kernel takes as one argument is 128 KiB, and the whole of a RUN is one.
 _MOST_CHARACTERS = 60_000
 _SYSTEM = ("usr/", "etc/", "lib", "bin", "sbin")
@@ -50,7 +45,7 @@ def gather(request: Request, carried: Carried, base: BaseImage, *, hand_over: bo
     if hand_over and (owned := _quoted(team_roots(request.tree, carried), ROOT, lost)):
         commands += [f"chown -Rh {NUMERIC_USER} \\\n      " + " \\\n      ".join(words) for words in _chunks(owned)]
     if hand_over:
-        commands += [f"echo '{line}' >> {ROOT}/{path}" for path, line in _ACCOUNT if path in carried.paths]
+        commands += [f"echo '{line}' >> {ROOT}/{path}" for path, line in ACCOUNT if path in carried.paths]
     if is_empty(base):
         commands.append(f"mkdir -p -m 1777 {ROOT}/tmp")  # noqa: S108 - in the image
     return Gathering(tuple(_runs(commands)), tuple(lost))

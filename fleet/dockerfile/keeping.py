@@ -19,8 +19,8 @@ _SYSTEM = frozenset({"bin", "sbin", "lib", "lib32", "lib64", "libx32", "usr", "e
 _STANDARD = frozenset({"home", "opt", "srv", "mnt", "media"})
 _CACHES_WORDS = (
     ".cache/pip .cache/uv .cache/pypoetry .cache/pipenv .cache/pre-commit .cache/go-build .cache/yarn .cache/node "
-    ".cache/fontconfig .cache/Microsoft .npm .cargo .rustup .gnupg .wget-hsts .python_history .bash_history "
-    ".bashrc .profile .bash_logout .node-gyp .launchpadlib .local/state .local/share/virtualenv"
+    ".cache/fontconfig .config/go .config/pip .cache/Microsoft .npm .cargo .rustup .gnupg .wget-hsts .python_history "
+    ".bash_history .bashrc .profile .bash_logout .node-gyp .launchpadlib .local/state .local/share/virtualenv"
 )
 _CACHES = frozenset(_CACHES_WORDS.split())
 # Directories that only developing needs, wherever the program lies.

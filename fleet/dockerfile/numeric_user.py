@@ -6,15 +6,27 @@ import re
 from collections.abc import Iterable
 
 from fleet.dockerfile.request import Request
+from fleet.image.filetree import FileTree
 
 NUMERIC_OWNER = (65532, 65532)
 NUMERIC_USER = "65532:65532"
+# Programs that ask who they are fail without a name for their user.
+ACCOUNT = (
+    ("etc/passwd", "nonroot:x:65532:65532:nonroot:/tmp:/sbin/nologin"),
+    ("etc/group", "nonroot:x:65532:"),
+)
 
 # These change users, bind low ports or start daemons of root's.
 _NEEDS_ROOT = re.compile(
     r"(?:usr/)?(?:local/)?s?bin/(?:gosu|su-exec|supervisord|nginx|cron|crond|sshd|s6-svscan|runit|sudo)"
 )
 _FIRST_FREE_PORT = 1024
+
+
+def name_user(base: FileTree | None) -> list[str]:
+    """Commands that give the numeric user a name, where the base has none for it."""
+    known = (base.text("etc/passwd") or "") if base else ""
+    return [] if ":65532:" in known else [f"echo '{line}' >> /{path}" for path, line in ACCOUNT]
 
 
 def why_root(request: Request, roots: Iterable[str]) -> str:

@@ -18,7 +18,7 @@ from fleet.dockerfile.final_stage import assemble_stage
 from fleet.dockerfile.gates import run_gates
 from fleet.dockerfile.health import OWN_CHECK, in_own_language
 from fleet.dockerfile.interpreter import Interpreter, virtual_environments
-from fleet.dockerfile.numeric_user import NUMERIC_OWNER, NUMERIC_USER, why_root
+from fleet.dockerfile.numeric_user import NUMERIC_OWNER, NUMERIC_USER, name_user, why_root
 from fleet.dockerfile.page import Page, remove, run
 from fleet.dockerfile.parse import Dockerfile
 from fleet.dockerfile.remarks import common_notes, layers_gate, package_gates, reasons, settings_gate
@@ -169,6 +169,7 @@ def _write(plan: _Plan) -> tuple[str, tuple[str, ...]]:
     commands = [command for part in parts for command in part.commands]
     commands += make_directories(tree, bare_directories(request, selection), owner=owner)
     commands += ["ldconfig"] if selection.needs_ldconfig else []
+    commands += name_user(base.tree) if plan.is_numeric else []
     cleared = quoted(selection.settled.cleared, lost)
     packages = install_line(request, selection)
 
@@ -186,7 +187,8 @@ def _write(plan: _Plan) -> tuple[str, tuple[str, ...]]:
     page.add("Programs, packages and settings of the system's directories.", programs)
     page.add("Shared libraries that these need and the base lacks.", libraries)
     page.add("The application." + (" Its user may write to it." if owner else ""), application)
-    page.add("Links, owners and modes as they were.", [run(commands)])
+    named = " Its user has a name." if owner else ""
+    page.add(f"Links, owners and modes as they were.{named}", [run(commands)])
     page.add("The user has no home directory.", ["ENV HOME=/tmp"] if _needs_home(plan) else [])
     page.add("How it runs.", settings.lines)
     return f"{outline_head(plan.source)}{build.text}\n{page}", (*settings.lost, *lost)

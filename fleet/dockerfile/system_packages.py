@@ -44,6 +44,7 @@ _FETCHERS = {
     "xz-utils": re.compile(r"\bxz\s|\btar\s+-?\w*(?:J|x)\w*f?\b"),
     "bzip2": re.compile(r"\bbzip2\s|\btar\s+-?\w*(?:j|x)\w*f?\b"),
 }
+_COMPILER = re.compile(r"\b(?:GOLANG_VERSION|RUST_VERSION|RUSTUP_HOME)=")
 _FETCHERS["git-core"] = _FETCHERS["git"]
 # A static site's or a front end's tools: kept by name in a note, never installed again on their own.
 _DEVELOPMENT = re.compile(
@@ -88,7 +89,10 @@ class Asked:
 def asked_for(request: Request) -> Asked:
     """What the build steps installed, by what for."""
     steps = our_steps(request.image, request.base_layers)
-    runs = [step.value[:64_000] for step in steps if step.name == "RUN"]
+    # The official images of compilers name no command, so that history does not tell where they end.
+    ends = [at for at, step in enumerate(steps) if step.name == "ENV" and _COMPILER.search(step.value)]
+    ours = steps[ends[-1] + 1 :] if ends else steps
+    runs = [step.value[:64_000] for step in ours if step.name == "RUN"]
     texts = (text for path, text in request.tree.texts.items() if "requirements" in path)
     build = "\n".join([*(_INSTALL.sub("", value) for value in runs), *(t.decode(errors="replace") for t in texts)])
     names = installed_by(runs)

@@ -24,6 +24,10 @@ COPY --from=build /opt/venv /opt/venv
 # The application. Its user may write to it.
 COPY --from=build --chown=65532:65532 /app /app
 
+# Links, owners and modes as they were. Its user has a name.
+RUN echo 'nonroot:x:65532:65532:nonroot:/tmp:/sbin/nologin' >> /etc/passwd \
+ && echo 'nonroot:x:65532:' >> /etc/group
+
 # The user has no home directory.
 ENV HOME=/tmp
 

@@ -16,6 +16,10 @@ COPY --from=runtime /opt /opt
 # The application. Its user may write to it.
 COPY --from=runtime --chown=65532:65532 /srv /srv
 
+# Links, owners and modes as they were. Its user has a name.
+RUN echo 'nonroot:x:65532:65532:nonroot:/tmp:/sbin/nologin' >> /etc/passwd \
+ && echo 'nonroot:x:65532:' >> /etc/group
+
 # The user has no home directory.
 ENV HOME=/tmp
 

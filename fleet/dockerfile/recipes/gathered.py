@@ -19,8 +19,8 @@ from fleet.dockerfile.gates import run_gates
 from fleet.dockerfile.gathering import ROOT, Gathering, gather, team_roots
 from fleet.dockerfile.health import OWN_CHECK, in_own_language, without_tools
 from fleet.dockerfile.interpreter import Interpreter, find_interpreter
-from fleet.dockerfile.numeric_user import NUMERIC_USER, why_root
-from fleet.dockerfile.page import Page
+from fleet.dockerfile.numeric_user import NUMERIC_USER, name_user, why_root
+from fleet.dockerfile.page import Page, run
 from fleet.dockerfile.remarks import layers_gate, settings_gate
 from fleet.dockerfile.repack import original_reference, pinned
 from fleet.dockerfile.request import Request
@@ -197,6 +197,8 @@ def _write(plan: _Plan) -> tuple[str, tuple[str, ...]]:
         "The image that is shipped: that, and nothing else.",
         [f"FROM {pinned(base)}", *(one.text.rstrip("\n") for one in repeated), f"COPY --from={build.name} {ROOT}/ /"],
     )
+    if plan.is_numeric and request.tier == "slim":
+        page.add("Its user has a name.", [run(name_user(base.tree))])
     page.add("How it runs.", settings.lines)
     return f"{outline_head(plan.source)}{build.text}\n{page}", (*settings.lost, *gathering.lost)
 
