@@ -24,7 +24,7 @@ _BASE_DEFAULTS = ("PATH=/usr/local/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:
 ROOT_USERS = frozenset({"", "0", "root", "0:0", "root:root", "root:0", "0:root"})
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _PORT = re.compile(r"\d{1,5}(?:-\d{1,5})?(?:/(?:tcp|udp|sctp))?")
-_SECRET = re.compile(r"(?i)passw|secret|token|api_?key|private_?key|credential")
+SECRET = re.compile(r"(?i)passw|secret|token|api_?key|private_?key|credential")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ def run_settings(config: ImageConfig, base: ImageConfig | None, *, without: Coll
 
 def secret_variables(config: ImageConfig) -> tuple[str, ...]:
     """Names of variables that look as if they held a secret."""
-    return tuple(item.partition("=")[0] for item in config.env if _SECRET.search(item.partition("=")[0]))
+    return tuple(item.partition("=")[0] for item in config.env if SECRET.search(item.partition("=")[0]))
 
 
 _Writers = Iterator[tuple[str, Callable[[], str]]]

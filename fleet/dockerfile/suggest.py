@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from fleet.analysis.findings import Analysis
 from fleet.dockerfile.bases import Bases
+from fleet.dockerfile.buildkit import buildkit_profile, secret_arguments
 from fleet.dockerfile.recipes import recipe_for
 from fleet.dockerfile.request import Request
 from fleet.dockerfile.suggestion import Mode, NothingToSuggest, Suggestion, Tier
-from fleet.dockerfile.wording import megabytes
+from fleet.dockerfile.wording import listed, megabytes
 from fleet.image.loading import LoadedImage
 
 _WORTH_WHILE = 0.01
@@ -30,7 +33,22 @@ def suggest(
     request = Request(image, analysis, mode, tier, bases, dockerfile)
     suggestion = recipe_for(request)(request)
     _refuse_little(suggestion)
-    return suggestion
+    return _with_buildkit(suggestion) if mode == "rebuild" else suggestion
+
+
+def _with_buildkit(suggestion: Suggestion) -> Suggestion:
+    """The suggestion with its profile for BuildKit; a repack has nothing to cache."""
+    profile = buildkit_profile(suggestion.dockerfile)
+    secrets = secret_arguments(suggestion.dockerfile) if profile else ()
+    notes = suggestion.notes
+    if secrets:
+        flags = " ".join(f"--secret id={name},env={name}" for name in secrets)
+        notes = (
+            *notes,
+            f"{listed(secrets)}: a build argument stays readable in the image's history. The profile for BuildKit "
+            f"takes it as a secret: docker build {flags}",
+        )
+    return replace(suggestion, buildkit=profile, notes=notes)
 
 
 def _refuse_little(suggestion: Suggestion) -> None:
