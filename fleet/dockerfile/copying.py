@@ -121,4 +121,4 @@ def _parents(tree: FileTree, roots: Sequence[str], there: Collection[str], owner
 def _link(tree: FileTree, path: str, there: Collection[str]) -> str:
     parent, target = parent_of(path), shell_word(tree.nodes[path].entry.link)
     make = f"mkdir -p {shell_word(f'/{parent}')} && " if parent and parent not in there else ""
-    return f"{make}ln -sfn {target} {shell_word(f'/{path}')}"
+    return f"{make}ln -sfn -- {target} {shell_word(f'/{path}')}"

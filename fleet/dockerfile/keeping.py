@@ -30,8 +30,8 @@ _GENERATED = re.compile(
     r"|hosts|mtab|apt/|dpkg/|ssl/|ca-certificates|pam\.d/|systemd/|mailcap|magic|localtime|timezone|environment|init\.d/"
     r"|fonts/|sgml/|xml/|emacs|python3|perl|gtk-|cron|logrotate|profile\.d/|skel/|default/|motd|issue|shells|nsswitch)"
     r"|usr/(?:include/|share/(?:doc|man|info|locale|mime|icons|fonts|applications|perl|python3|glib-2\.0|bug|lintian)/)"
-    r"|usr/lib/(?:python3|locale|systemd|gcc|apt|dpkg|ssl)/|(?:usr/)?lib.*/(?:modules|loaders|immodules|gconv-modules)\.cache"
-    r"|var/(?:lib/(?:apt|dpkg|systemd|pam|ucf|shells\.state|ghostscript|dbus|polkit-1|python|xml-core|sgml-base|misc)"
+    r"|usr/(?:lib/sysimage|share/rpm)/|usr/lib/(?:python3|locale|systemd|gcc|apt|dpkg|ssl)/|(?:usr/)?lib.*/(?:modules|loaders|immodules|gconv-modules)\.cache"
+    r"|var/(?:lib/(?:apt|dpkg|rpm|dnf|yum|systemd|pam|ucf|shells\.state|ghostscript|dbus|polkit-1|python|xml-core|sgml-base|misc)"
     r"|cache|log(?:$|/(?:apt|dpkg|alternatives|bootstrap|faillog|lastlog|btmp|wtmp|fontconfig))|tmp|run|lock|spool|mail|backups|opt$|local$)"
 )
 _LOCAL_SKIPPED = re.compile(r"usr/local/(?:include|man$|share/(?:man|doc|info)|lib/pkgconfig|lib/[^/]+\.l?a$)")

@@ -7,6 +7,7 @@ from dataclasses import replace
 from fleet.analysis.findings import Analysis
 from fleet.dockerfile.bases import Bases
 from fleet.dockerfile.buildkit import buildkit_profile, secret_arguments
+from fleet.dockerfile.quoting import Unwritable
 from fleet.dockerfile.recipes import recipe_for
 from fleet.dockerfile.request import Request
 from fleet.dockerfile.suggestion import Mode, NothingToSuggest, Suggestion, Tier
@@ -31,7 +32,10 @@ def suggest(
     NothingToSuggest when no smaller image can be offered, InvalidDockerfile when ``dockerfile`` cannot be read.
     """
     request = Request(image, analysis, mode, tier, bases, dockerfile)
-    suggestion = recipe_for(request)(request)
+    try:
+        suggestion = recipe_for(request)(request)
+    except Unwritable as error:
+        raise NothingToSuggest(str(error)) from error
     _refuse_little(suggestion)
     return _with_buildkit(suggestion) if mode == "rebuild" else suggestion
 

@@ -129,7 +129,7 @@ def test_caches_and_temporary_files_stay_behind():
 
 def test_links_are_made_again_and_not_followed():
     text = i.repacked(i.service(("/bin/sh -c ln", {"current": "-> app"}))).dockerfile
-    assert "ln -sfn app /current" in text
+    assert "ln -sfn -- app /current" in text
     assert not any("/current" in line for line in copied(text))
 
 
