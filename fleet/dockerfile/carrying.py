@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from fleet.analysis.command import SHELLS, find_program, named_files
 from fleet.dockerfile.carried_system import USELESS, libraries, packages_for, surroundings, tools, written
 from fleet.dockerfile.certain_waste import certain_waste, topmost
-from fleet.dockerfile.command_line import named_in_scripts, named_words, shebang_program
+from fleet.dockerfile.command_line import named_in_scripts, named_words, shebang_program, shebang_programs
 from fleet.dockerfile.interpreter import Interpreter
 from fleet.dockerfile.keeping import below, choose, everything_below, minimal_roots, parent_of
 from fleet.dockerfile.request import Request
@@ -95,6 +95,7 @@ def carry(request: Request, config: ImageConfig, base: BaseImage, *, has_runtime
     wanted = set(team) | system | set(named) | set(surroundings(request, base))
     wanted |= set(written(request, wanted)) if packages else set()
     wanted |= _directories(tree, team) | set(_places(request))
+    wanted |= set(_env(tree, config, wanted))
     wanted = _with_targets(tree, wanted)
     if base.tree is not None:
         gone = gone | set(_idle_scripts(request, config, system, team | named | there.keys()))
@@ -177,7 +178,19 @@ def _named(tree: FileTree, config: ImageConfig) -> frozenset[str]:
     programs = (*named_words(tree, config, words), *named_in_scripts(tree, config, words))
     for word in programs:
         found.update(_trail(tree, config, word))
+    for path in [path for path in found if path in tree.shebangs]:
+        for word in shebang_programs(tree.shebangs[path]):
+            found.update(_trail(tree, config, word))
     return frozenset(found)
+
+
+def _env(tree: FileTree, config: ImageConfig, wanted: Collection[str]) -> Iterator[str]:
+    """``env``, where scripts on the search path are found by it."""
+    for path, shebang in tree.shebangs.items():
+        first = shebang.removeprefix("#!").split()[:1]
+        if path in wanted and "/bin/" in f"/{path}" and first and posixpath.basename(first[0]) == "env":
+            yield from _trail(tree, config, first[0])
+            return
 
 
 def _trail(tree: FileTree, config: ImageConfig, word: str) -> Iterator[str]:

@@ -60,6 +60,12 @@ def shebang_program(shebang: str) -> str:
     return words[0] if words else ""
 
 
+def shebang_programs(shebang: str) -> tuple[str, ...]:
+    """All that has to be there for a script's first line: ``env`` is a program too."""
+    first = shebang.removeprefix("#!").split()[:1]
+    return tuple(dict.fromkeys((*first, *filter(None, [shebang_program(shebang)]))))
+
+
 def simple_words(command: str) -> tuple[str, ...] | None:
     """The words of a shell command that mean the same without a shell, or None when it needs one."""
     if any(char in _SPECIAL for char in command):

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 from fleet.analysis.command import find_program
 from fleet.dockerfile.base_rules import SCRATCH
-from fleet.dockerfile.command_line import named_in_scripts, named_words, shebang_program
+from fleet.dockerfile.command_line import named_in_scripts, named_words, shebang_programs
 from fleet.dockerfile.final_stage import FinalStage
 from fleet.dockerfile.interpreter import Interpreter, abi_minor
 from fleet.dockerfile.suggestion import Gate
@@ -73,13 +73,15 @@ def _has_path(stage: FinalStage, config: ImageConfig, word: str) -> bool:
 
 def _shebang_gate(stage: FinalStage, original: FileTree, config: ImageConfig) -> Gate:
     name = "script interpreters exist"
-    scripts = [path for path in stage.tree.shebangs if path in stage.copied and _PROGRAMS.search(path)]
+    started = {find_program(stage.tree, config, word) for word in (*(config.entrypoint or ()), *(config.cmd or ()))}
+    scripts = [
+        path for path in stage.tree.shebangs if path in started or (path in stage.copied and _PROGRAMS.search(path))
+    ]
     missing = {
         program
         for path in scripts
-        if (program := shebang_program(stage.tree.shebangs[path]))
-        and find_program(original, config, program)
-        and not has_program(stage, config, program)
+        for program in shebang_programs(stage.tree.shebangs[path])
+        if find_program(original, config, program) and not has_program(stage, config, program)
     }
     if missing:
         return Gate(name, False, f"Copied scripts ask for {_listed(sorted(missing))}, which the final stage lacks.")

@@ -98,3 +98,13 @@ def test_debians_own_python_is_carried_to_a_bare_debian():
     assert suggestion.base.reference == "debian:bookworm-slim"
     assert "usr/lib/python3.11" in suggestion.dockerfile
     assert "usr/lib/gcc" not in suggestion.dockerfile
+
+
+@pytest.mark.parametrize("tier", ["distroless", "scratch"])
+def test_env_comes_along_for_a_script_that_is_found_by_it(tier):
+    loaded = i.service(
+        ("COPY start /app", {"app/start": "#!/usr/bin/env python3"}), config=replace(i.CONFIG, cmd=("/app/start",))
+    )
+    suggestion = ask(loaded, tier)
+    assert i.failed(suggestion) == []
+    assert "usr/bin/env" in suggestion.dockerfile
