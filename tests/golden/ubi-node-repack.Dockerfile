@@ -14,6 +14,7 @@ RUN mkdir -p -m 755 /plimsoll-root \
       etc/ssl \
       lib64 \
       opt \
+      usr/bin/env \
       usr/bin/node \
       usr/bin/npm \
       usr/lib \
