@@ -12,6 +12,7 @@ from fleet.analysis.rules.rule import survey
 from fleet.dockerfile.estimate import weigh
 from fleet.dockerfile.keeping import everything_below, minimal_roots
 from fleet.image.filetree import FileTree
+from fleet.image.libraries import library_closure
 from fleet.image.loading import LoadedImage
 
 _CERTAIN = frozenset(
@@ -49,6 +50,11 @@ def _parts(tree: FileTree, root: str) -> Iterator[str]:
     yield from (path for path, node in tree.under(root) if node.entry.kind != "directory")
 
 
+def deletable(image: LoadedImage, analysis: Analysis) -> tuple[str, ...]:
+    """The topmost paths that can go while all else stays: those that weigh most, less what others need."""
+    return _deletable(_Asked(image, analysis))
+
+
 class _Asked:
     """An image by identity: to compare two by what they hold would take longer than to ask the rules again."""
 
@@ -72,3 +78,16 @@ def _claimed(asked: _Asked) -> frozenset[str]:
         for claim in claims
         if claim.removes(surveyed)
     )
+
+
+@lru_cache(maxsize=1)
+def _deletable(asked: _Asked) -> tuple[str, ...]:
+    tree, claimed = asked.image.tree, set(_claimed(asked))
+    while True:
+        roots = topmost(tree, claimed)
+        gone = everything_below(tree, roots)
+        # What stays of a package needs its libraries, though nobody starts it.
+        needed = gone.intersection(library_closure(tree, [path for path in tree.elf if path not in gone]).found)
+        if not needed:
+            return roots
+        claimed -= needed

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from fleet.analysis.command import find_program
 from fleet.dockerfile.build_stage import build_stage, dynamic_settings
-from fleet.dockerfile.certain_waste import certain_waste, topmost
+from fleet.dockerfile.certain_waste import deletable
 from fleet.dockerfile.components import compare
 from fleet.dockerfile.estimate import weigh
 from fleet.dockerfile.final_stage import assemble_stage
@@ -27,7 +27,6 @@ from fleet.dockerfile.suggestion import NothingToSuggest, Suggestion
 from fleet.dockerfile.table_bases import scratch_base
 from fleet.dockerfile.wording import megabytes
 from fleet.image.filetree import FileTree
-from fleet.image.libraries import library_closure
 from fleet.oci.manifest import ImageConfig
 
 _STAGE = "original"
@@ -39,7 +38,7 @@ def suggest(request: Request) -> Suggestion:
     if find_program(tree, config, "/bin/sh") is None or find_program(tree, config, "/bin/rm") is None:
         raise NothingToSuggest("The image has no shell or no rm, so nothing can be deleted in it.")
     source = source_of(request) if request.mode == "rebuild" else None
-    roots = _waste(request)
+    roots = deletable(request.image, request.analysis)
     kept = frozenset(tree.nodes) - everything_below(tree, roots)
     text, lost = _write(request, roots, source)
     base = scratch_base(config.platform)
@@ -59,20 +58,6 @@ def suggest(request: Request) -> Suggestion:
         risk=risk_of("cleaned", request.analysis.runtime.name),
         components=compare(tree, request.analysis.packages, stage),
     )
-
-
-def _waste(request: Request) -> tuple[str, ...]:
-    """The topmost paths that go, those that weigh most."""
-    tree = request.tree
-    claimed = set(certain_waste(request.image, request.analysis))
-    while True:
-        roots = topmost(tree, claimed)
-        gone = everything_below(tree, roots)
-        # What stays of a package needs its libraries, though nobody starts it.
-        needed = gone.intersection(library_closure(tree, [path for path in tree.elf if path not in gone]).found)
-        if not needed:
-            return roots
-        claimed -= needed
 
 
 def _write(request: Request, roots: tuple[str, ...], source: Source | None) -> tuple[str, tuple[str, ...]]:
