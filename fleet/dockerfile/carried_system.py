@@ -68,7 +68,13 @@ def _needed(request: Request, asked: Iterable[str], claimed: Collection[str]) ->
     """The asked packages, less those that rules claim most of: compilers under any name."""
     by_name = {package.name: package for package in request.analysis.packages if package.ecosystem in ("deb", "apk")}
     found = [by_name[name] for name in asked if name in by_name]
-    return [each.name for each in found if 2 * sum(path in claimed for path in each.paths) <= len(each.paths)]
+    return [each.name for each in found if not _is_claimed(each, claimed)]
+
+
+def _is_claimed(package: Package, claimed: Collection[str]) -> bool:
+    """Whether more of a package is claimed than its documentation, which rules claim of every package."""
+    paths = [path for path in package.paths if not path.startswith("usr/share/doc/") and not USELESS.match(path)]
+    return 2 * sum(path in claimed for path in paths) > len(paths)
 
 
 def _system_names(request: Request) -> set[str]:

@@ -60,12 +60,14 @@ _NEVER = ("proc/", "sys/", "dev/", "tmp/", "var/run/", "var/lock/", "var/tmp/")
 @dataclass(frozen=True, slots=True)
 class Carried:
     """``paths`` is all that the final stage takes, ``roots`` the fewest paths that copy it once ``waste`` below them is
-    gone, ``team`` what of it is neither the system's nor the runtime's. ``packages`` came along with their files.
-    ``tools`` are system packages that give the program others to start, with one program of each."""
+    gone, ``places`` directories of which nothing else comes along, ``team`` what is neither the system's nor the
+    runtime's. ``packages`` came along with their files. ``tools`` are system packages that give the program others to
+    start, with one program of each."""
 
     paths: frozenset[str]
     roots: tuple[str, ...]
     waste: tuple[str, ...]
+    places: tuple[str, ...]
     team: frozenset[str]
     packages: tuple[Package, ...]
     tools: tuple[tuple[str, str], ...]
@@ -114,8 +116,9 @@ def carry(request: Request, config: ImageConfig, base: BaseImage, *, has_runtime
     roots = minimal_roots(tree, paths, everything_below(tree, whole) - paths)
     copied = everything_below(tree, roots)
     waste = tuple(top for top in whole if top in copied and top not in paths)
+    places = tuple(_empty_directories(tree, paths, copied))
     others = tuple(tools(request, packages, started))
-    return Carried(paths, roots, waste, team & paths, packages, others)
+    return Carried(paths, roots, waste, places, team & paths, packages, others)
 
 
 def _left_behind(request: Request) -> Iterator[str]:
@@ -221,6 +224,20 @@ def _places(request: Request) -> Iterator[str]:
     for path, node in request.tree.under("var"):
         is_place = _PLACE.match(path) and not _PLACE_OF_SYSTEM.match(path)
         if is_place and node.entry.kind == "directory" and request.is_ours(node):
+            yield path
+
+
+def _empty_directories(tree: FileTree, paths: Collection[str], copied: Collection[str]) -> Iterator[str]:
+    """Directories that have to be made, since no copied path brings them."""
+    brought = {""}
+    for path in paths:
+        parent = parent_of(path) if tree.nodes[path].entry.kind != "directory" or path in copied else path
+        parent = parent if parent != path else ""
+        while parent not in brought:
+            brought.add(parent)
+            parent = parent_of(parent)
+    for path in sorted(paths):
+        if tree.nodes[path].entry.kind == "directory" and path not in copied and path not in brought:
             yield path
 
 

@@ -42,6 +42,7 @@ def gather(request: Request, carried: Carried, base: BaseImage, *, hand_over: bo
     for words in _chunks(_quoted(carried.roots, "", lost)):
         commands.append("cp -a --parents \\\n      " + " \\\n      ".join([*words, f"{ROOT}/"]))
     commands += [remove(words) for words in _chunks(_quoted(carried.waste, ROOT, lost))]
+    commands += _places(request.tree, carried.places, lost)
     if hand_over and (owned := _quoted(team_roots(request.tree, carried), ROOT, lost)):
         commands += [f"chown -Rh {NUMERIC_USER} \\\n      " + " \\\n      ".join(words) for words in _chunks(owned)]
     if hand_over:
@@ -49,6 +50,16 @@ def gather(request: Request, carried: Carried, base: BaseImage, *, hand_over: bo
     if is_empty(base):
         commands.append(f"mkdir -p -m 1777 {ROOT}/tmp")  # noqa: S108 - in the image
     return Gathering(tuple(_runs(commands)), tuple(lost))
+
+
+def _places(tree: FileTree, paths: Sequence[str], lost: list[str]) -> Iterator[str]:
+    """Commands that make directories as they were."""
+    for path in paths:
+        entry = tree.nodes[path].entry
+        for word in _quoted([path], ROOT, lost):
+            yield f"mkdir -p {word}"
+            yield f"chown {entry.uid}:{entry.gid} {word}"
+            yield f"chmod {entry.mode & 0o7777:o} {word}"
 
 
 def team_roots(tree: FileTree, carried: Carried) -> tuple[str, ...]:
