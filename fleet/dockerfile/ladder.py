@@ -21,8 +21,8 @@ Offer = Suggestion | Obstacle
 MODES: tuple[Mode, ...] = get_args(Mode)
 # A rung must take so much of the original off the one before, to be worth its risk.
 _STEP = 0.01
-# And so much, to be recommended in its stead.
-_WORTH_RISK = 0.05
+# And so much of a pull, to be recommended in its stead: where nothing at all lies below, more has to speak for it.
+_WORTH_RISK = {"cleaned": 0.0, "slim": 0.05, "distroless": 0.05, "scratch": 0.15}
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +85,7 @@ def recommended(rungs: Iterable[Offer]) -> Suggestion | None:
         for rung in (each for each in usable if each.tier == tier):
             gain = rung.savings.compressed_bytes - saved
             is_same_rung = best is not None and best.tier == tier
-            if gain > (0 if best is None or is_same_rung else rung.before.compressed_bytes * _WORTH_RISK):
+            if gain > (0 if best is None or is_same_rung else rung.before.compressed_bytes * _WORTH_RISK[tier]):
                 best = rung
                 saved = rung.savings.compressed_bytes
     return best

@@ -58,7 +58,8 @@ def _with_buildkit(suggestion: Suggestion) -> Suggestion:
 def _refuse_little(suggestion: Suggestion) -> None:
     before, after = suggestion.before, suggestion.after
     if suggestion.savings.unpacked_bytes < before.unpacked_bytes * _WORTH_WHILE:
+        where = "Cleaned" if suggestion.tier == "cleaned" else f"On {suggestion.base.reference}"
         raise NothingToSuggest(
-            f"On {suggestion.base.reference} the image would weigh {megabytes(after.unpacked_bytes)} unpacked against "
+            f"{where} the image would weigh {megabytes(after.unpacked_bytes)} unpacked against "
             f"{megabytes(before.unpacked_bytes)} now: nothing to gain."
         )
