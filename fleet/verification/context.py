@@ -22,9 +22,10 @@ from docker.utils.build import exclude_paths
 from fleet.oci.errors import InvalidReference, NotFound, RegistryError, TooLarge
 from fleet.oci.wording import shown
 from fleet.verification.building import FILE
-from fleet.verification.watch import Deadline
+from fleet.verification.watch import Deadline, TimeOver, Watch
 
 MOST_ENTRIES = 200_000
+_BEAT_SECONDS = 0.5
 _IGNORE = ".dockerignore"
 _IGNORE_BYTES = 1 << 20
 _GIT_URL = re.compile(r"(?:https?|ssh|git|file)://\S+", re.ASCII)
@@ -61,7 +62,7 @@ def check_git_url(text: str, *, local: bool = False) -> None:
 
 @contextlib.contextmanager
 def packed(
-    dockerfile: str, context: str, *, limit_bytes: int, deadline: Deadline, local: bool = False
+    dockerfile: str, context: str, *, limit_bytes: int, deadline: Deadline, watch: Watch, local: bool = False
 ) -> Iterator[IO[bytes]]:
     """A tar for the builder with the Dockerfile as ``FILE``. ``context`` is empty, a directory (only where ``local``
     allows it) or a git URL. Raises RegistryError."""
@@ -70,7 +71,7 @@ def packed(
         if is_git_url(context):
             check_git_url(context, local=local)
             where = resources.enter_context(tempfile.TemporaryDirectory(prefix="plimsoll-"))
-            directory = _fetched(context, Path(where), deadline, local=local)
+            directory = _fetched(context, Path(where), deadline, watch, local=local)
         elif context and local:
             directory = Path(context)
         elif context:
@@ -142,7 +143,7 @@ def _ignored(directory: Path) -> list[str]:
     return [text for line in lines if (text := line.strip()) and not text.startswith("#")]
 
 
-def _fetched(url: str, where: Path, deadline: Deadline, *, local: bool) -> Path:
+def _fetched(url: str, where: Path, deadline: Deadline, watch: Watch, *, local: bool) -> Path:
     """The directory that the URL names, freshly fetched, without its history."""
     address, _, fragment = url.partition("#")
     revision, _, directory = fragment.partition(":")
@@ -155,9 +156,9 @@ def _fetched(url: str, where: Path, deadline: Deadline, *, local: bool) -> Path:
         "http.followRedirects=initial",
     ]
     git = ["git", *(part for setting in settings for part in ("-c", setting)), "-C", str(where)]
-    _run([*git, "init", "-q"], address, deadline)
-    _run([*git, "fetch", "-q", "--depth=1", "--no-tags", "--", address, revision or "HEAD"], address, deadline)
-    _run([*git, "checkout", "-q", "--detach", "FETCH_HEAD"], address, deadline)
+    _run([*git, "init", "-q"], address, deadline, watch)
+    _run([*git, "fetch", "-q", "--depth=1", "--no-tags", "--", address, revision or "HEAD"], address, deadline, watch)
+    _run([*git, "checkout", "-q", "--detach", "FETCH_HEAD"], address, deadline, watch)
     found = (where / directory).resolve()
     if not found.is_relative_to(where.resolve()) or not found.is_dir():
         raise NotFound(f"{shown(address)} has no directory {shown(directory)}. Check what stands behind the #.")
@@ -165,7 +166,16 @@ def _fetched(url: str, where: Path, deadline: Deadline, *, local: bool) -> Path:
     return found
 
 
-def _run(command: Sequence[str], address: str, deadline: Deadline) -> None:
+def _said(process: subprocess.Popen[bytes], deadline: Deadline, watch: Watch) -> bytes:
+    """What it wrote on stderr, once it has ended. Raises TimeOver."""
+    while not deadline.is_over:
+        watch.beat()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            return process.communicate(timeout=_BEAT_SECONDS)[1]
+    raise TimeOver(f"The context was not fetched within {deadline.seconds:.0f} seconds")
+
+
+def _run(command: Sequence[str], address: str, deadline: Deadline, watch: Watch) -> None:
     """Git, which never asks anybody and runs nothing that a repository names. Raises RegistryError."""
     env = {
         **{name: value for name, value in os.environ.items() if not name.startswith("GIT_")},
@@ -180,12 +190,10 @@ def _run(command: Sequence[str], address: str, deadline: Deadline) -> None:
             start_new_session=True,
         ) as process:  # fmt: skip
             try:
-                _, said = process.communicate(timeout=deadline.left)
+                said = _said(process, deadline, watch)
             except BaseException:
                 os.killpg(process.pid, signal.SIGKILL)
                 raise
-    except subprocess.TimeoutExpired:
-        raise RegistryError(f"{shown(address)} was not fetched within {deadline.seconds:.0f} seconds.") from None
     except OSError as error:
         raise RegistryError(f"git cannot be started: {error.strerror}. Install it beside the workers.") from error
     if process.returncode:

@@ -90,6 +90,7 @@ class _Job:
         return replace(self._so_far, verdict="inconclusive", reasons=(sentence,), cause=cause)
 
     def outcome(self) -> Outcome:
+        self._watch.follows(self.log)
         self._step("Connecting to the engine")
         with connected(self._settings) as engine:
             if reason := _unfit(engine, self._order.platform):
@@ -118,12 +119,18 @@ class _Job:
 
     def _built(self, engine: Engine, mark: Mark, shelf: Shelf) -> str:
         """The name of the image that was built."""
-        order, limits = self._order, engine.limits
+        order = self._order
         name = mark.name("candidate")
-        self._step("Fetching the context" if order.context else "Building")
+        if order.context:
+            self._step("Fetching the context")
         text = labelled(order.dockerfile, mark)
         with packed(
-            text, order.context, limit_bytes=limits.context_bytes, deadline=self._deadline, local=order.local
+            text,
+            order.context,
+            limit_bytes=engine.limits.context_bytes,
+            deadline=self._deadline,
+            watch=self._watch,
+            local=order.local,
         ) as context:
             self._step("Building")
             build(

@@ -15,6 +15,10 @@ _CUT = "… lines were left out here …"
 class Watch(Protocol):
     """Hears how a verification goes on. Any of them may raise, which ends it."""
 
+    def follows(self, log: Log) -> None:
+        """The log that is being written from here on."""
+        ...
+
     def step(self, sentence: str) -> None:
         """What is done from here on."""
         ...
@@ -26,6 +30,8 @@ class Watch(Protocol):
 
 class Unwatched:
     """Nobody follows it."""
+
+    def follows(self, log: Log) -> None: ...
 
     def step(self, sentence: str) -> None: ...
 

@@ -8,6 +8,7 @@ from contextlib import closing
 
 from fleet.image.layer import index_layer
 from fleet.image.sizes import Sizes
+from fleet.oci.answer import Stats
 from fleet.oci.errors import InvalidResponse
 from fleet.oci.manifest import Descriptor, Manifest, parse_manifest
 from fleet.oci.sources.engine import Engine as Reader
@@ -25,7 +26,7 @@ _COMPRESSED = (b"\x1f\x8b", b"\x28\xb5")
 def weigh(settings: EngineSettings, name: str, watch: Watch) -> Sizes:
     """``unpacked_bytes``: the files of all layers; ``compressed_bytes``: the config, and each layer as a push would
     compress it. The image is read as ``docker save`` writes it, once. Raises RegistryError."""
-    reader = Reader(settings.url, trust=settings.trust, plain_http=settings.plain_http)
+    reader = Reader(settings.url, trust=settings.trust, plain_http=settings.plain_http, stats=_Watched(watch))
     repository, _, tag = name.rpartition(":")
     with closing(reader), closing(EngineSource(repository, reader)) as source:
         descriptor, body = source.manifest(tag)
@@ -43,6 +44,18 @@ def _weigh_layer(source: EngineSource, layer: Descriptor, watch: Watch) -> Sizes
     chunks = counter.passing(source.blob(layer))
     index = index_layer(chunks, digest=layer.digest, media_type=layer.media_type)
     return Sizes(index.unpacked_bytes, counter.compressed_bytes)
+
+
+class _Watched(Stats):
+    """Tells who watches that the engine is still saving."""
+
+    def __init__(self, watch: Watch) -> None:
+        super().__init__()
+        self._watch = watch
+
+    def received(self, length_bytes: int) -> None:
+        super().received(length_bytes)
+        self._watch.beat()
 
 
 class _Counter:

@@ -25,6 +25,7 @@ from fleet.verification.context import check_git_url, is_git_url
 from fleet.verification.engine import EngineSettings, Limits
 from fleet.verification.probing import make_probe, parse_environment
 from fleet.verification.verify import Order, Outcome, verify
+from fleet.verification.watch import Log
 
 NO_CONTEXT = "A rebuild needs what it is built from: name a directory or a git URL with --context."
 
@@ -44,9 +45,7 @@ class Command(ImageCommand):
         parser.add_argument("--tcp", type=int, default=0, metavar="PORT", help="only connect to this port")
         parser.add_argument("--command", default="", metavar="WORDS", help="run this in place of what the image starts")
         parser.add_argument("--env", action="append", default=[], metavar="NAME=VALUE", help="set in both (repeatable)")
-        parser.add_argument(
-            "--wait", type=float, default=60.0, metavar="S", help="how long one may take to answer"
-        )
+        parser.add_argument("--wait", type=float, default=60.0, metavar="S", help="how long one may take to answer")
         parser.add_argument("--memory", type=int, default=1_000, metavar="MB", help="for a build, and each container")
         parser.add_argument("--build-network", default="", metavar="NAME", help="what RUN lines reach: host or none")
         parser.add_argument(
@@ -123,6 +122,8 @@ class _Told:
     def __init__(self, command: ImageCommand, name: str) -> None:
         self._command = command
         self._name = name
+
+    def follows(self, log: Log) -> None: ...
 
     def step(self, sentence: str) -> None:
         self._command.say(f"{self._name}: {sentence}")
