@@ -134,7 +134,7 @@ class ServiceProbeForm(forms.ModelForm):
             values["environment"] = kept
         checks: tuple[tuple[str, Any], ...] = (
             ("environment", lambda: kept == UNREADABLE or parse_environment(kept)),
-            ("context", lambda: values.get("context") and check_git_url(values["context"])),
+            ("context", lambda: check_git_url(values["context"]) if values.get("context") else None),
             ("path", lambda: make_probe(path=values.get("path") or "", port=values.get("port") or 0)),
             ("command", lambda: make_probe(command=values.get("command") or "")),
         )

@@ -7,6 +7,7 @@ from decimal import Decimal
 from django.conf import settings
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
+from django.utils import timezone
 
 from fleet.models.image import Image
 from fleet.models.secret import SecretField
@@ -189,3 +190,23 @@ class Verification(models.Model):
     @property
     def is_under_way(self) -> bool:
         return self.status in UNDER_WAY
+
+    @property
+    def seconds(self) -> float | None:
+        """From start to end, or until now while it runs; None before it starts."""
+        if self.started_at is None:
+            return None
+        return ((self.finished_at or timezone.now()) - self.started_at).total_seconds()
+
+    @property
+    def compressed_percent(self) -> float | None:
+        """By how much what was measured differs from the estimate; positive where it is larger."""
+        return _percent(self.measured_compressed_bytes, self.estimated_compressed_bytes)
+
+    @property
+    def unpacked_percent(self) -> float | None:
+        return _percent(self.measured_unpacked_bytes, self.estimated_unpacked_bytes)
+
+
+def _percent(measured_bytes: int | None, estimated_bytes: int | None) -> float | None:
+    return 100 * (measured_bytes / estimated_bytes - 1) if measured_bytes is not None and estimated_bytes else None

@@ -22,19 +22,19 @@ def digest_of(dockerfile: str) -> str:
     return hashlib.sha256(dockerfile.encode()).hexdigest()
 
 
-def proofs_of(service: Service, *statuses: str) -> dict[int, Verification]:
-    """The newest verification of each suggestion's very text, by the suggestion's key, without its log; of any status
-    that is not said otherwise. Two queries."""
-    rows = list(service.suggestions.exclude(dockerfile="").only("pk", "service_id", "mode", "tier", "dockerfile"))
-    wanted = {digest_of(row.dockerfile) for row in rows}
-    found = Verification.objects.filter(service=service, dockerfile_sha256__in=wanted).defer("log", "dockerfile")
+def proofs_of(service: Service, *statuses: str) -> dict[str, Verification]:
+    """The newest verification of each suggestion's very text, by ``mode-tier``, without its log and text; of any status
+    unless some are named. Two queries."""
+    rows = service.suggestions.exclude(dockerfile="").values_list("mode", "tier", "dockerfile")
+    texts = {(mode, tier): digest_of(text) for mode, tier, text in rows}
+    found = Verification.objects.filter(service=service, dockerfile_sha256__in=set(texts.values()))
     if statuses:
         found = found.filter(status__in=statuses)
-    newest: dict[tuple[str, str, str], Verification] = {}
-    for each in found.order_by("queued_at", "pk"):
-        newest[each.mode, each.tier, each.dockerfile_sha256] = each
-    keys = {row.pk: (row.mode, row.tier, digest_of(row.dockerfile)) for row in rows}
-    return {pk: newest[key] for pk, key in keys.items() if key in newest}
+    newest: dict[str, Verification] = {}
+    for each in found.defer("log", "dockerfile").order_by("queued_at", "pk"):
+        if texts.get((each.mode, each.tier)) == each.dockerfile_sha256:
+            newest[f"{each.mode}-{each.tier}"] = each
+    return newest
 
 
 @transaction.atomic
@@ -44,7 +44,7 @@ def apply_verifications(service: Service) -> bool:
     written: doing it twice is doing it once."""
     proofs = proofs_of(service, *_PROVEN)
     rows = list(service.suggestions.select_for_update().exclude(dockerfile=""))
-    changed = [row for row in rows if _judge(row, proofs.get(row.pk))]
+    changed = [row for row in rows if _judge(row, proofs.get(f"{row.mode}-{row.tier}"))]
     if changed:
         changed += [row for row in _recommend(rows) if row not in changed]
     for row in changed:
