@@ -119,7 +119,7 @@ _SIGNS = (
     _sign(
         "network",
         r"(temporary failure (?:in name resolution|resolving)|name or service not known|could not translate host name"
-        r"|no address associated with hostname|could not resolve|no such host|\bENOTFOUND\b|\bEAI_AGAIN\b"
+        r"|no address associated with hostname|bad address|could not resolve|no such host|\bENOTFOUND\b|\bEAI_AGAIN\b"
         r"|\bECONNREFUSED\b|connection refused|network is unreachable|unknownhostexception|unknown host)",
         "It looks for something over the network, which it does not get while it is verified ({}).",
     ),

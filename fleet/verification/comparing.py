@@ -47,7 +47,8 @@ def why_not(original: Behaviour, probe: Probe) -> Comparison:
     """Nothing can be proven with an original that does not do what its probe asks of it."""
     cause = OUT_OF_MEMORY if original.out_of_memory else find_cause(original.said)
     sentence = f"The original itself {_ended(original, probe)}, so that there is nothing to compare with."
-    said = [f"It said: {_cut(original.said[-1])}"] if original.said else []
+    last = [*original.stdout[-1:], *original.stderr[-1:]]
+    said = [f"It said: {_cut(last[-1])}"] if last else []
     return Comparison(
         "inconclusive",
         (sentence, *((cause.sentence,) if cause else ()), *said),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import socket
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -42,8 +43,8 @@ class Output:
     The engine keeps no log: an endless one fills neither its disk nor our memory.
     """
 
-    def __init__(self, socket: Any) -> None:
-        self._socket = socket
+    def __init__(self, stream: Any) -> None:
+        self._socket = stream
         self._parts: dict[bool, bytearray] = {True: bytearray(), False: bytearray()}
         self._thread = threading.Thread(target=self._read, name="container-output", daemon=True)
         self._thread.start()
@@ -60,6 +61,12 @@ class Output:
         """Until all is read of a container that has ended, or enough of one that has not."""
         self._thread.join(seconds)
 
+    def close(self) -> None:
+        """Hang up: an engine whose listener neither reads nor leaves cannot remove the container. Closing the file
+        alone would leave the connection open, which has other owners."""
+        with contextlib.suppress(OSError):
+            getattr(self._socket, "_sock", self._socket).shutdown(socket.SHUT_RDWR)
+
     def _read(self) -> None:
         with contextlib.suppress(Exception):  # the connection ends as the container does, in many ways
             for stream, content in frames_iter(self._socket, tty=False):
@@ -67,8 +74,7 @@ class Output:
                 kept += content[: OUTPUT_BYTES - len(kept)]
                 if len(kept) >= OUTPUT_BYTES:
                     break
-        with contextlib.suppress(Exception):
-            self._socket.close()
+        self.close()
 
 
 class Running:
@@ -158,11 +164,14 @@ def _confined(mark: Mark) -> dict[str, Any]:
 @contextlib.contextmanager
 def _run(engine: Engine, image: str, command: list[str] | None, options: dict[str, Any]) -> Iterator[Running]:
     container: Container = engine.ask(lambda client: client.containers.create(image, command, **options))
+    output: Output | None = None
     try:
         output = Output(engine.ask(lambda client: _attached(client, str(container.id))))
         engine.ask(lambda _: container.start())
         yield Running(engine, container, output)
     finally:
+        if output is not None:
+            output.close()
         # What cannot be removed now is found by its label.
         with contextlib.suppress(RegistryError):
             engine.ask(lambda _: container.remove(force=True, v=True))

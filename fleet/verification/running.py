@@ -16,7 +16,7 @@ from fleet.verification.watch import Deadline, TimeOver, Watch
 
 _LOOK_SECONDS = 0.25
 # So long an image has to go on once it has answered.
-_AFTER_SECONDS = 1.0
+_AFTER_SECONDS = 0.5
 _TRIES_PER_SECOND = 10
 _SERVER_ERROR = 500
 # What container runtimes say before they come to the point.
@@ -81,13 +81,14 @@ class _Trial:
         self._user = user
         self._began_at = time.monotonic()
         self._within = room.deadline.within(room.engine.limits.start_seconds)
+        self._heard: Answer | None = None
 
     def watched(self, probe: Probe) -> tuple[Behaviour, Probe]:
         if probe.kind == "auto":
             probe = self._settled(probe)
         behaviour = Behaviour()
         if probe.kind == "http":
-            answer, is_open = self._answer(probe)
+            answer, is_open = (self._heard, True) if self._heard else self._answer(probe)
             behaviour = replace(behaviour, answer=answer, port_open=is_open)
         elif probe.kind == "tcp":
             behaviour = replace(behaviour, port_open=self._connects(probe.port))
@@ -131,8 +132,8 @@ class _Trial:
 
     def _spoken(self, probe: Probe) -> Probe:
         """HTTP where that is spoken, else TCP."""
-        answer, _ = self._answer(probe)
-        return replace(probe, kind="http" if answer else "tcp")
+        self._heard, _ = self._answer(probe)
+        return replace(probe, kind="http" if self._heard else "tcp")
 
     def _answer(self, probe: Probe) -> tuple[Answer | None, bool]:
         """The first answer that is no server's error, else the last one: many answer before they are ready."""
