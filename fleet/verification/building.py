@@ -22,7 +22,7 @@ from fleet.oci.credentials import Credentials
 from fleet.oci.errors import RegistryError
 from fleet.oci.reference import DOCKER_HUB
 from fleet.oci.wording import shown
-from fleet.verification.cleanup import Mark, clean
+from fleet.verification.cleanup import Mark, remove_containers
 from fleet.verification.engine import Engine, Refused
 from fleet.verification.watch import Deadline, Log, TimeOver, Watch
 
@@ -76,14 +76,19 @@ def build(
             if isinstance(event, Exception):
                 raise engine.failure(event) from event
             _tell(event, log)
-    except TimeOver:
-        # The builder notices that its step's container is gone at once, and that nobody listens some time later.
-        clean(engine, mark)
-        raise
     finally:
+        _end(engine, mark, reader)
         response.close()
-        reader.join(_END_SECONDS)
     return str(engine.ask(lambda client: client.api.inspect_image(name))["Id"])
+
+
+def _end(engine: Engine, mark: Mark, reader: threading.Thread) -> None:
+    """Wait until the builder is done, and make it so: it may be in the midst of a step, whose container is removed
+    under it. It notices that at once, and that nobody listens any more only when it has made another image."""
+    until = Deadline(_END_SECONDS)
+    while reader.is_alive() and not until.is_over:
+        remove_containers(engine, mark)
+        reader.join(_BEAT_SECONDS)
 
 
 def _start(

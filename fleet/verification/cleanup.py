@@ -62,6 +62,13 @@ def clean(engine: Engine, mark: Mark) -> None:
     _remove(engine, lambda labels: labels.get(LABEL) == mark.key, mark.key)
 
 
+def remove_containers(engine: Engine, mark: Mark) -> None:
+    """Those of a verification alone, also of build steps that are under way."""
+    with contextlib.suppress(RegistryError):
+        for item in engine.ask(lambda client: client.api.containers(all=True, filters=mark.filters)):
+            _gone(engine, partial(_remove_container, item["Id"]))
+
+
 def sweep(engine: Engine) -> None:
     """Remove what verifications left whose worker died."""
     now = time.time() - _GRACE_SECONDS

@@ -106,10 +106,10 @@ def nobody(host: str) -> Credentials | None:
 def left_behind(engine: docker.DockerClient) -> list[str]:
     """Everything of verifications that is still on the engine."""
     filters = {"label": LABEL}
-    found = [f"container {each.id}" for each in engine.containers.list(all=True, filters=filters)]
-    found += [f"image {each.id}" for each in engine.images.list(all=True, filters=filters)]
-    found += [f"name {tag}" for each in engine.images.list(REPOSITORY) for tag in each.tags]
-    return found + [f"network {each.name}" for each in engine.networks.list(filters=filters)]
+    found = [f"container {each['Id']}" for each in engine.api.containers(all=True, filters=filters)]
+    found += [f"image {each['Id']}" for each in engine.api.images(all=True, filters=filters)]
+    found += [f"name {tag}" for each in engine.api.images(REPOSITORY) for tag in each["RepoTags"] or ()]
+    return found + [f"network {each['Id']}" for each in engine.api.networks(filters=filters)]
 
 
 class Stopping:

@@ -23,8 +23,11 @@ STEPS = ["Building", "Weighing", "Running the original", "Running the candidate"
 
 
 @pytest.mark.usefixtures("clean")
-@pytest.mark.parametrize("step", STEPS)
-@pytest.mark.parametrize("error", [KeyboardInterrupt(), RuntimeError("a fault of ours")], ids=["ctrl-c", "fault"])
+@pytest.mark.parametrize(
+    ("step", "error"),
+    [(STEPS[0], KeyboardInterrupt()), *((step, RuntimeError("a fault of ours")) for step in STEPS)],
+    ids=str,
+)
 def test_an_interruption_leaves_nothing(server: str, step: str, error: BaseException) -> None:
     watch = Stopping(step, error)
     with pytest.raises(type(error)):
@@ -54,10 +57,10 @@ def test_what_a_killed_worker_left_is_swept_before_the_next_one(
     try:
         with connected(EngineSettings()) as connection:
             cleanup.sweep(connection)
-        names = {each.id for each in engine.containers.list(all=True)}
+        names = {each["Id"] for each in engine.api.containers(all=True)}
         assert dead.id not in names
         assert alive.id in names, "another worker is busy with it"
-        tags = {tag for each in engine.images.list() for tag in each.tags}
+        tags = {tag for each in engine.api.images() for tag in each["RepoTags"] or ()}
         assert image not in tags
         assert f"{REPOSITORY}:{pulled}" not in tags
         assert f"{images.name}:fetched" in tags, "somebody else's name keeps the image"
@@ -107,5 +110,5 @@ def test_images_are_pulled_with_the_registrys_login_and_forgotten(
     assert outcome.verdict == "verified", outcome
     assert set(asked) == {registry.host}
     assert "s3cret" not in outcome.log
-    held = [digest for each in engine.images.list() for digest in each.attrs.get("RepoDigests") or ()]
+    held = [digest for each in engine.api.images() for digest in each["RepoDigests"] or ()]
     assert original not in held
