@@ -65,7 +65,7 @@ class EngineForm(forms.ModelForm):
         elif not self.errors and key and key != UNREADABLE:
             self._try("client_key", check_pair, values["client_certificate"], key)
         if not self.errors:
-            settings = jobs.settings_of_engine(Engine(**{name: values[name] for name in self._meta.fields or ()}))
+            settings = jobs.settings_of_engine(Engine(**{name: values[name] for name in EngineForm.Meta.fields}))
             self._try("url", EngineAddress, settings.url, trust=settings.trust, plain_http=settings.plain_http)
         return values
 

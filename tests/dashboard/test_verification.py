@@ -208,3 +208,74 @@ def test_the_number_of_queries_does_not_grow(reader: Client, suggestion: Suggest
     for _ in range(5):
         verified(suggestion)
     assert queries_of(reader, page) == before
+
+
+class TestAdmin:
+    FORM = {
+        "name": "builder", "url": "unix:///var/run/docker.sock", "memory_bytes": "1 GB", "cpus": "1.5", "pids": "256",
+        "build_seconds": "600", "whole_seconds": "900", "build_network": "", "enabled": "on",
+    }  # fmt: skip
+
+    def test_an_engine_is_configured(self, staff: Client) -> None:
+        assert staff.post("/admin/fleet/engine/add/", self.FORM).status_code == 302
+        row = Engine.objects.get()
+        assert (row.memory_bytes, float(row.cpus), row.enabled) == (10**9, 1.5, True)
+
+    @pytest.mark.parametrize(
+        ("change", "part"),
+        [
+            ({"url": "nonsense"}, "no URL of an engine"),
+            ({"url": "tcp://ada:enter@engine.example.com:2376"}, "must hold no login"),
+            ({"url": "http://engine.example.com:2375"}, "plain HTTP"),
+            ({"client_key": "x"}, "key"),
+            ({"ca_certificate": "x"}, "certificate"),
+            ({"memory_bytes": "1 MB"}, "6291456"),
+        ],
+    )
+    def test_what_cannot_be_is_refused(self, staff: Client, change: dict[str, str], part: str) -> None:
+        page = staff.post("/admin/fleet/engine/add/", {**self.FORM, **change})
+        assert page.status_code == 200
+        assert part in words(page.content.decode())
+        assert not Engine.objects.exists()
+
+    def test_an_engine_that_is_away_is_told(self, staff: Client, engine: Engine) -> None:
+        form = {"action": "test_connection", "_selected_action": engine.pk}
+        page = staff.post("/admin/fleet/engine/", form, follow=True).content.decode()
+        assert "/nowhere/docker.sock cannot be reached" in page
+
+    def test_a_probe_keeps_its_variables_to_itself(self, staff: Client, suggestion: Suggestion) -> None:
+        form = {"service": suggestion.service_id, "wait_seconds": "60", "environment": "KEY=open sesame", "port": "80"}
+        assert staff.post("/admin/fleet/serviceprobe/add/", form).status_code == 302
+        row = ServiceProbe.objects.get()
+        assert row.environment == "KEY=open sesame"
+        address = f"/admin/fleet/serviceprobe/{row.pk}/change/"
+        assert "open sesame" not in body(staff.get(address))
+        assert staff.post(address, {**form, "environment": "", "port": "81"}).status_code == 302
+        row.refresh_from_db()
+        assert (row.environment, row.port) == ("KEY=open sesame", 81)
+
+    @pytest.mark.parametrize(
+        ("change", "part"),
+        [
+            ({"environment": "nonsense"}, "no variable"),
+            ({"context": "/etc"}, "no git URL"),
+            ({"context": "file:///etc"}, "no git URL"),
+            ({"context": "https://ada:enter@git.example.com/x.git"}, "no password"),
+            ({"path": "health"}, "no HTTP path"),
+            ({"command": "'"}, "quotes"),
+            ({"tcp": "on"}, "Name the port"),
+        ],
+    )
+    def test_a_probe_that_cannot_be_is_refused(
+        self, staff: Client, suggestion: Suggestion, change: dict[str, str], part: str
+    ) -> None:
+        form = {"service": suggestion.service_id, "wait_seconds": "60", **change}
+        page = staff.post("/admin/fleet/serviceprobe/add/", form)
+        assert page.status_code == 200
+        assert part in words(page.content.decode())
+
+    def test_verifications_are_for_reading(self, staff: Client, suggestion: Suggestion) -> None:
+        verification = verified(suggestion)
+        assert staff.get(f"/admin/fleet/verification/{verification.pk}/change/").status_code == 200
+        assert staff.get("/admin/fleet/verification/").status_code == 200
+        assert staff.get("/admin/fleet/verification/add/").status_code == 403
