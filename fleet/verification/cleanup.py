@@ -23,12 +23,14 @@ log = logging.getLogger(__name__)
 LABEL = "plimsoll.verification"
 ENDS_LABEL = "plimsoll.verification.ends"
 REPOSITORY = "plimsoll-verification"
+WITH_TAG = "-tag"
+"""How the name ends of an image that was pulled by a tag, which came with it."""
 # An engine that is busy may refuse at first.
 _TRIES = 3
 _PAUSE_SECONDS = 0.5
 # Clocks of workers differ a little.
 _GRACE_SECONDS = 300
-_TAG = re.compile(rf"{REPOSITORY}:[0-9a-f]{{12}}-(\d{{1,12}})-[a-z0-9]{{1,40}}")
+_TAG = re.compile(rf"{REPOSITORY}:[0-9a-f]{{12}}-(\d{{1,12}})-[a-z0-9-]{{1,40}}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,13 +133,13 @@ def _remove_image(name: str, client: DockerClient) -> None:
 
 
 def _remove_pulled(name: str, client: DockerClient) -> None:
-    """The mark, and the digests by which the image was pulled; tags that others gave it meanwhile keep it."""
+    """The mark, and the digest or tag by which the image was pulled. What others named meanwhile they keep."""
     found: dict[str, Any] = client.api.inspect_image(name)
     others = [tag for tag in found.get("RepoTags") or () if not tag.startswith(f"{REPOSITORY}:")]
-    if not others:
-        for digest in found.get("RepoDigests") or ():
+    if len(others) <= int(name.endswith(WITH_TAG)):
+        for each in (*others, *(found.get("RepoDigests") or ())):
             with contextlib.suppress(APIError):
-                client.api.remove_image(digest)
+                client.api.remove_image(each)
     with contextlib.suppress(APIError):
         client.api.remove_image(name)
 

@@ -13,7 +13,7 @@ from fleet.oci.reference import DOCKER_HUB, Reference
 from fleet.oci.wording import shown
 from fleet.verification import relay
 from fleet.verification.building import pull
-from fleet.verification.cleanup import Mark
+from fleet.verification.cleanup import WITH_TAG, Mark
 from fleet.verification.engine import Engine, Logins, Refused
 from fleet.verification.watch import Deadline, Log, Watch
 
@@ -68,7 +68,7 @@ class Shelf:
                 "registry, and the registry's login."
             ) from error
         self._pulled += 1
-        mine = self._mark.name(f"pulled{self._pulled}")
+        mine = self._mark.name(f"pulled{self._pulled}" if "@" in name else f"pulled{self._pulled}{WITH_TAG}")
         repository, _, tag = mine.rpartition(":")
         self._engine.ask(lambda client: client.api.tag(name, repository, tag, force=True))
 

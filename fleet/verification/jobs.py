@@ -8,13 +8,14 @@ queued ── begin ──▶ running ── finish ──▶ verified | failed 
 
 from __future__ import annotations
 
+import logging
 import time
 import uuid
 from dataclasses import replace
 from datetime import timedelta
 
 from django.conf import settings
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, InterfaceError, OperationalError, transaction
 from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Coalesce
 from django.utils import timezone
@@ -22,6 +23,7 @@ from django.utils import timezone
 from fleet import snapshots
 from fleet.models import Engine, Service, Suggestion, Verification
 from fleet.models.secret import UNREADABLE
+from fleet.models.verification import UNDER_WAY
 from fleet.oci.errors import RegistryError, Unauthorized
 from fleet.oci.manifest import parse_config
 from fleet.oci.origin import registry_origins
@@ -31,11 +33,17 @@ from fleet.verification.probing import Probe, make_probe, parse_environment
 from fleet.verification.verify import Order, Outcome, verify
 from fleet.verification.watch import Log
 
+log = logging.getLogger(__name__)
+
 Status = Verification.Status
 MOST_ATTEMPTS = 3
 GAVE_UP = f"The worker stopped {MOST_ATTEMPTS} times while it verified this. Look at its log, then verify again."
+FAULT = "A fault of ours ended it, which says nothing of the Dockerfile. An administrator finds it in the worker's log."
 NO_ENGINE = "No engine is configured and enabled. An administrator adds one in the admin, under engines."
 NO_CONTEXT = "A rebuild needs what it is built from. Set a git URL in the probe of this service, then verify again."
+DATABASE_GONE = (OperationalError, InterfaceError)
+# Of a service so many are kept, the newest.
+KEPT = 50
 _BEAT_SECONDS = 2.0
 # Saving a large image, or cleaning up, may keep a worker silent for a while.
 _LEASE_SECONDS = 180.0
@@ -63,9 +71,7 @@ def start(suggestion: Suggestion, user_id: int | None = None) -> Verification:
         estimated_unpacked_bytes=suggestion.after_unpacked_bytes,
         estimated_compressed_bytes=suggestion.after_compressed_bytes,
     )
-    under_way = Verification.objects.filter(
-        service=row.service_id, mode=row.mode, tier=row.tier, status__in=(Status.QUEUED, Status.RUNNING)
-    )
+    under_way = Verification.objects.filter(service=row.service_id, mode=row.mode, tier=row.tier, status__in=UNDER_WAY)
     try:
         with transaction.atomic():
             if found := under_way.first():
@@ -73,7 +79,15 @@ def start(suggestion: Suggestion, user_id: int | None = None) -> Verification:
             row.save()
     except IntegrityError:
         return under_way.get()
+    _forget_old(row)
     return row
+
+
+def _forget_old(row: Verification) -> None:
+    over = Verification.objects.filter(service=row.service_id).exclude(status__in=UNDER_WAY)
+    kept = list(over.values_list("pk", flat=True)[:KEPT])
+    if len(kept) == KEPT:
+        over.exclude(pk__in=kept).delete()
 
 
 def begin(verification: Verification) -> bool:
@@ -115,6 +129,11 @@ def run(verification: Verification, logins: Logins) -> None:
         outcome = Outcome("inconclusive", (str(error),), "not-verifiable")
     except Over:
         return
+    except DATABASE_GONE:
+        raise
+    except Exception:  # whoever waits for it is told; what it was stands in the log
+        log.exception("Verification %s could not be done", verification.pk)
+        outcome = Outcome("inconclusive", (FAULT,), "fault")
     if _close(held.rows, outcome):
         snapshots.apply_verifications(Service.objects.get(pk=verification.service_id))
 
@@ -122,7 +141,7 @@ def run(verification: Verification, logins: Logins) -> None:
 def cancel(verification: Verification) -> bool:
     """End a verification because somebody wants it to end; False when it was over. Its worker notices within seconds,
     and cleans up."""
-    rows = Verification.objects.filter(pk=verification.pk, status__in=(Status.QUEUED, Status.RUNNING))
+    rows = Verification.objects.filter(pk=verification.pk, status__in=UNDER_WAY)
     return bool(rows.update(status=Status.CANCELLED, finished_at=timezone.now(), step="", held_until=None))
 
 

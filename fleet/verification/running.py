@@ -38,13 +38,16 @@ class Room:
     deadline: Deadline
 
 
-def observe(room: Room, image: str, probe: Probe, *, read_only: bool, user: str = "") -> tuple[Behaviour, Probe]:
-    """What an image does, and the probe with what an ``auto`` one found to ask. Raises RegistryError where the engine
-    fails, and TimeOver where the whole is out of time."""
+def observe(
+    room: Room, image: str, probe: Probe, *, read_only: bool, user: str = "", ends: bool = False
+) -> tuple[Behaviour, Probe]:
+    """What an image does, and the probe with what an ``auto`` one found to ask. One that ``ends``, as the original
+    did, is waited for as long as for an answer. Raises RegistryError where the engine fails, and TimeOver where the
+    whole is out of time."""
     setting = Setting(read_only, probe.command if probe.kind == "command" else (), probe.environment)
     try:
         with started(room.engine, room.mark, image, setting) as running:
-            return _Trial(room, running, user).watched(probe)
+            return _Trial(room, running, user, ends=ends).watched(probe)
     except Refused as refused:
         if refused.status >= 500 and not _is_about_the_image(refused.said):
             raise
@@ -75,13 +78,14 @@ def _is_about_the_image(said: str) -> bool:
 
 
 class _Trial:
-    def __init__(self, room: Room, running: Running, user: str) -> None:
+    def __init__(self, room: Room, running: Running, user: str, *, ends: bool) -> None:
         self._room = room
         self._running = running
         self._user = user
         self._began_at = time.monotonic()
         self._within = room.deadline.within(room.engine.limits.start_seconds)
         self._heard: Answer | None = None
+        self._ends = ends
 
     def watched(self, probe: Probe) -> tuple[Behaviour, Probe]:
         if probe.kind == "auto":
@@ -92,7 +96,7 @@ class _Trial:
             behaviour = replace(behaviour, answer=answer, port_open=is_open)
         elif probe.kind == "tcp":
             behaviour = replace(behaviour, port_open=self._connects(probe.port))
-        elif probe.kind == "command":
+        elif probe.kind == "command" or self._ends:
             self._wait_for_end(self._within)
         else:
             self._wait_for_end(self._within.within(self._room.engine.limits.stay_seconds))

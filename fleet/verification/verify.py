@@ -153,12 +153,13 @@ class _Job:
         if not passes(original, probe):
             return self._with(why_not(original, probe))
         self._step("Running the candidate")
-        seen, _ = observe(room, candidate, probe, read_only=read_only, user=shelf.user(candidate))
+        ends = not original.running
+        seen, _ = observe(room, candidate, probe, read_only=read_only, user=shelf.user(candidate), ends=ends)
         self._so_far = replace(self._so_far, candidate=seen)
         comparison = compare(original, seen, probe)
         if comparison.only_output:
             self._step("Running the original once more")
-            again, _ = observe(room, self._order.original, probe, read_only=read_only, user=user)
+            again, _ = observe(room, self._order.original, probe, read_only=read_only, user=user, ends=ends)
             comparison = compare(original, seen, probe, again)
         return self._with(comparison)
 

@@ -14,7 +14,7 @@ from fleet.verification.cleanup import ENDS_LABEL, LABEL, REPOSITORY
 from fleet.verification.engine import EngineSettings, connected
 from fleet.verification.verify import Order, verify
 from tests.servers import debian_registry
-from tests.verification.parts import BRIEF, BUSYBOX, SERVE, Images, Stopping, command, copied, left_behind, run, shell
+from tests.verification.parts import BRIEF, BUSYBOX, SERVE, Images, Stopping, command, copied, left_behind, run
 
 pytestmark = pytest.mark.engine
 # User "reader", password "s3cret": bcrypt at its lowest cost.
@@ -95,8 +95,12 @@ def test_images_are_pulled_with_the_registrys_login_and_forgotten(
         login = {"username": "reader", "password": "s3cret"}
         said = engine.api.push(reference, "1", auth_config=login, decode=True, stream=True)
         digest = next(event["aux"]["Digest"] for event in said if "aux" in event)
-        engine.images.remove(f"{reference}:1")
-        engine.images.remove(local)
+        base = f"{registry.host}/shop/base"
+        spare = images.add("base", {"etc/base": b"1"})
+        engine.images.get(spare).tag(base, "1")
+        engine.api.push(base, "1", auth_config=login)
+        for name in (f"{reference}:1", local, f"{base}:1", spare):
+            engine.images.remove(name)
         original = f"{reference}@{digest}"
         asked: list[str] = []
 
@@ -104,11 +108,14 @@ def test_images_are_pulled_with_the_registrys_login_and_forgotten(
             asked.append(host)
             return Credentials("reader", "s3cret")
 
-        order = Order(f"FROM {original} AS original\nFROM {original}\n{shell('httpd -f -p 8080 -h /www')}\n", original)
+        text = f"FROM {original} AS original\nFROM {base}:1\nCOPY --from=original /www /www\n{command(SERVE)}\n"
+        order = Order(text, original)
         assert verify(order, EngineSettings(limits=BRIEF), lambda host: None).cause == "image-unavailable"
         outcome = verify(order, EngineSettings(limits=BRIEF), logins)
     assert outcome.verdict == "verified", outcome
     assert set(asked) == {registry.host}
     assert "s3cret" not in outcome.log
     held = [digest for each in engine.api.images() for digest in each["RepoDigests"] or ()]
-    assert original not in held
+    assert not [digest for digest in held if registry.host in digest]
+    tags = {tag for each in engine.api.images() for tag in each["RepoTags"] or ()}
+    assert not [tag for tag in tags if registry.host in tag]
