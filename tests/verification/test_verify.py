@@ -174,3 +174,24 @@ def test_an_image_that_cannot_be_had_is_named(server: str) -> None:
     assert "127.0.0.1:1/team/app" in outcome.reasons[0]
     outcome = run("FROM 127.0.0.1:1/team/base:1\n", server)
     assert (outcome.verdict, outcome.cause) == ("inconclusive", "image-unavailable")
+
+
+def test_a_rebuild_is_built_in_its_context_and_no_secret_is_shown(server: str, tmp_path: Path) -> None:
+    context = tmp_path / "checkout"
+    (context / "site").mkdir(parents=True)
+    (context / "site/index.html").write_text("<h1>Shop</h1>\n")
+    (context / "site/large.bin").write_bytes(b"x" * 1_000_000)
+    (context / ".dockerignore").write_text("**/*.bin\n")
+    dockerfile = (
+        f"FROM {server} AS build\n"
+        'RUN ["/bin/busybox", "sh", "-c", "echo token=ghp_0123456789abcdefghij; echo PASSWORD=hunter2"]\n'
+        f"FROM scratch\nCOPY --from=build /{BUSYBOX} /{BUSYBOX}\nCOPY site /www\n{command(SERVE)}\n"
+    )
+    outcome = run(dockerfile, server, context=str(context), local=True)
+    assert outcome.verdict == "verified", outcome
+    assert outcome.measured
+    assert outcome.measured.unpacked_bytes == len(busybox()) + len("<h1>Shop</h1>\n"), "what is ignored is not there"
+    assert "Step 2/" in outcome.log
+    assert "ghp_0123" not in outcome.log
+    assert "hunter2" not in outcome.log
+    assert run(dockerfile, server, context=str(context), local=False).reasons[0].endswith("Name a git URL.")
