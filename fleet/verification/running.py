@@ -18,6 +18,10 @@ _LOOK_SECONDS = 0.25
 # So long an image has to go on once it has answered.
 _AFTER_SECONDS = 0.5
 _TRIES_PER_SECOND = 10
+# A server that keeps the connection has said all after so long.
+_SILENCE_SECONDS = 2.0
+# A connection that is ended without a word so often is no HTTP.
+_HANGS_UP = 3
 _SERVER_ERROR = 500
 # What container runtimes say before they come to the point.
 _RUNTIME = re.compile(
@@ -121,18 +125,21 @@ class _Trial:
         )
 
     def _settled(self, probe: Probe) -> Probe:
-        """What there is to ask. An image that names ports has until the limit to listen on one; another is left alone
-        when it still listens on none after the time it has to run."""
+        """What there is to ask. An image that names ports has until the limit to listen on one, else on any; another is
+        left alone when it still listens on none after the time it has to run."""
         limits = self._room.engine.limits
         patience = self._within if probe.ports else self._within.within(limits.stay_seconds)
+        ports: tuple[int, ...] = ()
         while not patience.is_over and self._running.is_running:
             self._beat()
             ports = probing.listening(self._relayed("0", "1")[1].decode("latin-1"))
-            found = [port for port in ports if port in probe.ports] or ([] if probe.ports else list(ports))
-            if found:
+            if found := [port for port in ports if port in probe.ports or not probe.ports]:
                 return self._spoken(replace(probe, port=found[0]))
             self._pause()
-        return replace(probe, kind="run")
+        if not probe.ports or not self._running.is_running:
+            return replace(probe, kind="run")
+        # Others than it names; else it does not do what it says, and that is seen when it is asked.
+        return self._spoken(replace(probe, port=ports[0])) if ports else replace(probe, kind="tcp", port=probe.ports[0])
 
     def _spoken(self, probe: Probe) -> Probe:
         """HTTP where that is spoken, else TCP."""
@@ -140,16 +147,20 @@ class _Trial:
         return replace(probe, kind="http" if self._heard else "tcp")
 
     def _answer(self, probe: Probe) -> tuple[Answer | None, bool]:
-        """The first answer that is no server's error, else the last one: many answer before they are ready."""
-        answer, is_open = None, False
-        while not self._within.is_over:
+        """The first answer that is no server's error, else the last one: many answer, or hang up, before they are
+        ready."""
+        answer, is_open, hung_up = None, False, 0
+        while not self._within.is_over or not is_open:
             status, content = self._relayed(str(probe.port), self._tries(), probing.request(probe.path))
             is_open = status == 0
             answer = parse_answer(content, self._room.hidden) if is_open else None
-            if not self._running.is_running or (is_open and answer is None):
+            hung_up += is_open and not content
+            if not self._running.is_running or self._within.is_over or hung_up >= _HANGS_UP:
                 break
             if answer is not None and answer.status < _SERVER_ERROR:
                 break
+            if is_open and content and answer is None:
+                break  # it speaks, and something else
             self._pause()
         return answer, is_open
 
@@ -169,15 +180,17 @@ class _Trial:
         patience = room.deadline.within(min(self._within.left, 20.0) + 2.0)
         try:
             with beside(room.engine, room.mark, room.relay, words, self._running) as relay:
-                while (state := relay.state())["Running"]:
+                heard, silence = 0, Deadline(_SILENCE_SECONDS)
+                while (state := relay.state())["Running"] and not patience.is_over and self._running.is_running:
                     self._beat()
-                    if patience.is_over or not self._running.is_running:
-                        break
+                    if len(relay.output.stdout) > heard:
+                        heard, silence = len(relay.output.stdout), Deadline(_SILENCE_SECONDS)
+                    if heard and silence.is_over:
+                        break  # an answer whose end does not come
                     time.sleep(0.05)
                 relay.output.wait(0.0 if state["Running"] else 2.0)
-                return (
-                    1 if state["Running"] and not relay.output.stdout else int(state["ExitCode"])
-                ), relay.output.stdout
+                said = relay.output.stdout
+                return (0 if said else 1) if state["Running"] else int(state["ExitCode"]), said
         except Refused:
             # The network is gone with the container that it belonged to.
             if self._running.is_running:

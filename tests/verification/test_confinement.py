@@ -106,12 +106,3 @@ def test_a_builds_memory_is_limited(images: Images) -> None:
     outcome = run(dockerfile, original)
     assert outcome.verdict == "failed"
     assert "does not build" in outcome.reasons[0]
-
-
-def test_an_image_that_never_answers_is_waited_for_no_longer_than_its_time(images: Images) -> None:
-    original = images.add("silent", {}, shell("sleep 100"), "EXPOSE 8080")
-    began_at = time.monotonic()
-    outcome = run(f"FROM {original}\n", original, Probe("http", port=8080), limits=replace(BRIEF, start_seconds=2.0))
-    assert time.monotonic() - began_at < 40
-    assert (outcome.verdict, outcome.cause) == ("inconclusive", "original-fails")
-    assert "does not answer on port 8080" in outcome.reasons[0]

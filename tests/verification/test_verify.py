@@ -5,13 +5,15 @@ from __future__ import annotations
 import gzip
 import io
 import tarfile
+from dataclasses import replace
 from pathlib import Path
 
 import docker
 import pytest
 
-from fleet.verification.probing import make_probe
+from fleet.verification.probing import Probe, make_probe
 from tests.verification.parts import (
+    BRIEF,
     BUSYBOX,
     SERVE,
     Images,
@@ -120,6 +122,24 @@ def test_a_port_that_nobody_named_is_found_and_one_without_http_is_connected_to(
     )
     outcome = run(f"FROM {talker}\n", talker)
     assert (outcome.verdict, outcome.probe.kind) == ("verified", "tcp"), outcome
+
+
+def test_an_answer_that_does_not_end_is_heard_all_the_same(images: Images) -> None:
+    script = "while true; do (printf 'HTTP/1.1 200 OK\\r\\n\\r\\nhi'; sleep 60) | nc -l -p 7000; done"
+    original = images.add("keeping", {}, shell(script))
+    outcome = run(f"FROM {original}\n", original, make_probe(port=7000))
+    assert (outcome.verdict, outcome.probe.kind) == ("verified", "http"), outcome
+    assert outcome.candidate
+    assert outcome.candidate.answer
+    assert outcome.candidate.seconds < BRIEF.start_seconds
+
+
+def test_an_image_that_names_a_port_and_listens_on_none_proves_nothing(images: Images) -> None:
+    original = images.add("waiting", {}, shell("echo waiting for the database; sleep 100"))
+    probe = Probe("auto", ports=(8080,))
+    outcome = run(f"FROM {original}\n", original, probe, limits=replace(BRIEF, start_seconds=2.0))
+    assert (outcome.verdict, outcome.cause) == ("inconclusive", "original-fails"), outcome
+    assert "does not answer on port 8080" in outcome.reasons[0]
 
 
 def test_a_path_a_port_and_variables_are_asked_as_a_person_says(images: Images) -> None:
