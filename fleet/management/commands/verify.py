@@ -13,6 +13,7 @@ from typing import Any, get_args
 
 from fleet.analysis.analyse import analyse
 from fleet.dockerfile.bases import RegistryBases, parse_mirrors
+from fleet.dockerfile.parse import InvalidDockerfile
 from fleet.dockerfile.suggest import suggest
 from fleet.dockerfile.suggestion import TIERS, Mode, NothingToSuggest, Suggestion, Tier
 from fleet.image.loading import LoadedImage
@@ -87,7 +88,7 @@ class Command(ImageCommand):
                 suggestion = suggest(
                     image, analysis, mode=mode, tier=tier, bases=bases, dockerfile=options["text"]
                 )  # fmt: skip
-            except NothingToSuggest as reason:
+            except (NothingToSuggest, InvalidDockerfile, RegistryError) as reason:
                 yield Rung(mode, tier, obstacle=str(reason))
                 continue
             yield Rung(mode, tier, suggestion, self._verified(image, suggestion, options))
