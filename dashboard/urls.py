@@ -2,7 +2,18 @@
 
 from django.urls import path
 
-from dashboard.views import comparison, events, health, policies, ranking, registries, scans, service, suggestion
+from dashboard.views import (
+    comparison,
+    events,
+    health,
+    policies,
+    ranking,
+    registries,
+    scans,
+    service,
+    suggestion,
+    verification,
+)
 
 urlpatterns = [
     path("", ranking.ranking, name="ranking"),
@@ -15,6 +26,9 @@ urlpatterns = [
     path("suggestions/<int:pk>/Dockerfile.patch", suggestion.dockerfile_patch, name="dockerfile-patch"),
     path("suggestions/<int:pk>/SUMMARY.md", suggestion.summary, name="suggestion-summary"),
     path("suggestions/<int:pk>/buildkit/Dockerfile", suggestion.buildkit_dockerfile, name="buildkit-dockerfile"),
+    path("suggestions/<int:pk>/verify/", verification.verify, name="verify"),
+    path("verifications/<int:pk>/", verification.verification, name="verification"),
+    path("verifications/<int:pk>/cancel/", verification.verification_cancel, name="verification-cancel"),
     path("registries/", registries.registries, name="registries"),
     path("registries/<int:pk>/", registries.registry, name="registry"),
     path("registries/<int:pk>/test/", registries.registry_test, name="registry-test"),

@@ -160,6 +160,7 @@ CELERY_TASK_ROUTES = {
     "fleet.tasks.read_pushed": {"queue": "discovery"},
     "fleet.tasks.reconsider": {"queue": "index"},
     "fleet.tasks.keep_house": {"queue": "index"},
+    "fleet.tasks.verify_suggestion": {"queue": "verify"},
 }
 
 AUTH_PASSWORD_VALIDATORS = [

@@ -7,6 +7,7 @@
     tend            beat's entry every few seconds: go on with what rests or was lost
     keep_house      beat's entry once a day: drop the layer indexes that no kept image needs, weigh what services share
     reconsider      judge a service's newest image again from what is stored
+    verify_suggestion   build a suggested Dockerfile on an engine and run it beside the original
 
 Each kind has its queue, so that workers can be told which to take (``celery -A fleet worker -Q scan``); a worker that
 is told nothing takes them all.
@@ -26,7 +27,8 @@ from django.db import transaction
 from kombu.exceptions import OperationalError
 
 from fleet import scanning, snapshots
-from fleet.models import PushedRepository, Registry, Scan, Service
+from fleet.models import PushedRepository, Registry, Scan, Service, Verification
+from fleet.verification import jobs
 
 log = logging.getLogger(__name__)
 NO_QUEUE = "The queue did not take the scan. Check that Redis runs and that REDIS_URL names it, then scan again."
@@ -37,6 +39,8 @@ WAIT_SECONDS = 0.5
 GIVE_WAY_SECONDS = 1.5
 # Pushes of one build arrive together; those that come meanwhile are read in one go.
 PUSHES_GATHER_SECONDS = 2.0
+# A verification for which no engine is free asks again so soon.
+ENGINE_WAIT_SECONDS = 5
 # A database that restarts is waited for; what takes longer is found by ``tend``.
 PATIENT = {
     "autoretry_for": scanning.DATABASE_GONE,
@@ -88,6 +92,18 @@ def _send_reconsideration(service_ids: tuple[int, ...]) -> None:
             reconsider.delay(service_id)
     except OperationalError:
         log.exception("Redis did not take the services to judge again")
+
+
+def enqueue_verification(verification: Verification) -> None:
+    """Hand a queued verification to the workers once it is committed. Without a queue ``tend`` finds it."""
+    transaction.on_commit(partial(_send_verification, verification.pk))
+
+
+def _send_verification(verification_id: int) -> None:
+    try:
+        verify_suggestion.delay(verification_id)
+    except OperationalError:
+        log.error("Redis did not take verification %s: it begins when Redis is back", verification_id)
 
 
 @shared_task(**PATIENT)
@@ -148,6 +164,8 @@ def tend() -> None:
         scan_lane.delay(scan_id, number)
     for registry_id in lost.pushed:
         read_pushed.delay(registry_id)
+    for verification_id in jobs.lost():
+        verify_suggestion.delay(verification_id)
 
 
 @shared_task(**PATIENT)
@@ -163,3 +181,16 @@ def reconsider(service_id: int) -> None:
     service = Service.objects.select_related("registry", "snapshot__image").filter(pk=service_id).first()
     if service:
         scanning.reconsider(service)
+
+
+@shared_task(**PATIENT)
+def verify_suggestion(verification_id: int) -> None:
+    """Taken up again when the worker that had it is gone; one that is delivered twice runs once."""
+    related = Verification.objects.select_related("service__registry", "service__probe", "image", "engine")
+    verification = related.filter(pk=verification_id).first()
+    if verification is None:
+        return
+    if jobs.begin(verification):
+        jobs.run(verification, scanning.logins(verification.service.registry))
+    elif verification.status == Verification.Status.QUEUED:
+        verify_suggestion.apply_async((verification_id,), countdown=ENGINE_WAIT_SECONDS)

@@ -18,6 +18,7 @@ from dashboard.scan_now import may_scan, scan_now
 from dashboard.sharing import sharing
 from dashboard.suggestions import ladders
 from dashboard.unread import registry_columns
+from dashboard.verifying import of_service
 from dashboard.waste import waste_list
 from fleet.models import ScanError, Service
 
@@ -28,8 +29,10 @@ ADOPTIONS_SHOWN = 3
 
 @require_safe
 def service(request: HttpRequest, pk: int) -> HttpResponse:
-    related = Service.objects.select_related("registry", "snapshot__image__analysis")
-    shown = get_object_or_404(related.defer(*registry_columns(), "snapshot__image__manifest"), pk=pk)
+    related = Service.objects.select_related("registry", "snapshot__image__analysis", "probe")
+    shown = get_object_or_404(
+        related.defer(*registry_columns(), "snapshot__image__manifest", "probe__environment"), pk=pk
+    )
     image = shown.snapshot.image if shown.snapshot else None
     analysis = getattr(image, "analysis", None)
     shown_releases = releases(shown)
@@ -59,9 +62,11 @@ def service(request: HttpRequest, pk: int) -> HttpResponse:
 
 def _suggested(request: HttpRequest, shown: Service) -> dict[str, Any]:
     """The ladders of suggestions, and which of earlier ones were taken up."""
-    found = ladders(shown, request.GET.get("mode", ""), request.GET.get("tier", ""))
+    verified, proofs = of_service(request, shown)
+    found = ladders(shown, request.GET.get("mode", ""), request.GET.get("tier", ""), proofs)
     return {
         "ladders": found,
+        **verified,
         "cost_basis": cost_basis(found.tariff, shown.weight),
         "adoptions": list(shown.adoptions.defer("dockerfile")[:ADOPTIONS_SHOWN]),
         "may_price": request.user.has_perm("fleet.change_prices"),

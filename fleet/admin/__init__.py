@@ -8,8 +8,19 @@ from fleet.admin.prices import PricesAdmin
 from fleet.admin.registry import RegistryAdmin
 from fleet.admin.scan import ScanAdmin
 from fleet.admin.service import ServiceAdmin
+from fleet.admin.verification import EngineAdmin, ServiceProbeAdmin, VerificationAdmin
 
-__all__ = ["BaseRuleAdmin", "PricesAdmin", "RegistryAdmin", "ScanAdmin", "ServiceAdmin", "SizePolicyAdmin"]
+__all__ = [
+    "BaseRuleAdmin",
+    "EngineAdmin",
+    "PricesAdmin",
+    "RegistryAdmin",
+    "ScanAdmin",
+    "ServiceAdmin",
+    "ServiceProbeAdmin",
+    "SizePolicyAdmin",
+    "VerificationAdmin",
+]
 
 admin.site.site_header = "Plimsoll administration"
 admin.site.site_title = "Plimsoll"

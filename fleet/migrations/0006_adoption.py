@@ -9,7 +9,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('fleet', '0004_ladder'),
+        ('fleet', '0005_verification'),
     ]
 
     operations = [

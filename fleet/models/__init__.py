@@ -9,12 +9,14 @@ from fleet.models.prices import Prices
 from fleet.models.registry import Registry
 from fleet.models.scan import PushedRepository, Scan, ScanError, ScanLane
 from fleet.models.service import Service, Snapshot
+from fleet.models.verification import Engine, ServiceProbe, Verification
 
 __all__ = [
     "Adoption",
     "Analysis",
     "BaseImage",
     "BaseRule",
+    "Engine",
     "Finding",
     "Image",
     "ImageLayer",
@@ -27,9 +29,11 @@ __all__ = [
     "ScanError",
     "ScanLane",
     "Service",
+    "ServiceProbe",
     "SizePolicy",
     "Snapshot",
     "Suggestion",
+    "Verification",
     "Violation",
     "bodies_of",
 ]

@@ -17,7 +17,7 @@ stored.
 """
 
 from fleet.scanning.comparing import Comparison, compare
-from fleet.scanning.connection import connect, try_connection
+from fleet.scanning.connection import connect, logins, try_connection
 from fleet.scanning.discovery import discover
 from fleet.scanning.lanes import Lane, is_waiting, open_lanes, others_wait
 from fleet.scanning.lifecycle import DATABASE_GONE, begin, cancel, fail, finish, resume, start, wake
@@ -42,6 +42,7 @@ __all__ = [
     "fail",
     "finish",
     "is_waiting",
+    "logins",
     "open_lanes",
     "others_wait",
     "read_lane",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import closing
 from itertools import islice
 from typing import cast
@@ -14,6 +15,7 @@ from fleet.oci.credentials import Credentials, Login, docker_login
 from fleet.oci.ecr import ecr_login
 from fleet.oci.errors import Unauthorized
 from fleet.oci.listings import Listing, listing
+from fleet.oci.origin import registry_origins
 from fleet.oci.sources.endpoint import Endpoint, EndpointKind, open_endpoint
 from fleet.oci.trust import Trust
 from fleet.scanning.budget import PATIENCE_SECONDS, SharedPace
@@ -36,6 +38,19 @@ def connect(registry: Registry, *, patience_seconds: float = float("inf")) -> En
         pace=SharedPace(registry, beat=beat, patience_seconds=patience_seconds),
         listing=_listing(registry),
     )
+
+
+def logins(registry: Registry) -> Callable[[str], Credentials | None]:
+    """What an engine may sign in with to pull, by the host that a reference names: the registry's own login for the
+    registry itself, and none for any other. The question raises RegistryError where there should be one."""
+
+    def login(host: str) -> Credentials | None:
+        if registry.kind != Registry.Kind.DISTRIBUTION or host != registry_origins(registry.url, plain_http=True)[0]:
+            return None
+        found = _login(registry)
+        return found() if callable(found) else found
+
+    return login
 
 
 def _login(registry: Registry) -> Login | None:

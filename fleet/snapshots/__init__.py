@@ -14,6 +14,7 @@ from fleet.snapshots.pruning import Pruned, prune_indexes
 from fleet.snapshots.records import Judgement, Record, Remark, SeenTag
 from fleet.snapshots.sharing import weigh_sharing
 from fleet.snapshots.text import storable
+from fleet.snapshots.verifications import apply_verifications, digest_of, proofs_of
 from fleet.snapshots.writing import count_traffic, write, write_judgement
 
 __all__ = [
@@ -24,9 +25,12 @@ __all__ = [
     "SeenTag",
     "StoredGrowth",
     "apply_policies",
+    "apply_verifications",
     "compare_by_layers",
     "compared_by_files",
     "count_traffic",
+    "digest_of",
+    "proofs_of",
     "prune_indexes",
     "read_growth",
     "restore",

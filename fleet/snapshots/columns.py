@@ -29,7 +29,7 @@ def write_columns(service: Service, latest: Mapping[str, Snapshot], tag: str, *,
         runtime=analysis.runtime if analysis else "",
         runtime_version=analysis.runtime_version if analysis else "",
         sparkline=_sparkline(service),
-        **_savings(service, snapshot, analysis),
+        **savings_columns(service, snapshot, analysis),
     )
     apply_policies(Service.objects.filter(pk=service.pk))
 
@@ -49,7 +49,7 @@ def _sparkline(service: Service) -> list[int]:
     return list(newest.values_list("compressed_bytes", flat=True)[:SPARKLINE_POINTS])[::-1]
 
 
-def _savings(service: Service, snapshot: Snapshot, analysis: Analysis | None) -> dict[str, Any]:
+def savings_columns(service: Service, snapshot: Snapshot, analysis: Analysis | None) -> dict[str, Any]:
     """The savings columns: of the recommended suggestion, else what the rules found, else unknown."""
     suggestion = Suggestion.objects.filter(service=service, recommended=True).first()
     compressed_bytes = unpacked_bytes = None

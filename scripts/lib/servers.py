@@ -24,6 +24,7 @@ PROGRAMS = {
     "iptables": "iptables",
     "chromium": "chromium",
     "debootstrap": "debootstrap",
+    "busybox": "busybox-static",
     "rpm": "rpm",
     "db_load": "db-util",
     "mvn": "maven",

@@ -184,6 +184,43 @@ def test_inspect_agrees_with_the_engine(scanned: Fleet) -> None:
     ).items()
 
 
+def test_the_suggestion_is_verified_on_the_command_line(scanned: Fleet) -> None:
+    mirror = f"docker.io/library={scanned.registry.host}/library"
+    done = scanned.plimsoll.manage(
+        "verify", scanned.reference, "--tier", "slim", "--json", "--mirror", mirror, "--build-network", "host",
+        check=False,
+    )  # fmt: skip
+    told = json.loads(done.stdout)
+    (rung,) = told["rungs"]
+    assert (done.returncode, rung["verdict"]) == (0, "verified"), rung
+    assert rung["original"]["answer"]["status"] == rung["candidate"]["answer"]["status"] == 200
+    for kind, size in rung["measured"].items():
+        print(f"verify {kind}: estimated {rung['estimated'][kind]}, measured {size}")
+        assert abs(rung["estimated"][kind] - size) <= 0.1 * size
+
+
+def test_the_workers_verify_what_an_operator_asks_for(scanned: Fleet) -> None:
+    key = scanned.plimsoll.ask(_VERIFY.format(url=os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock")))
+    sql = f"SELECT status, reasons FROM fleet_verification WHERE id = {key}"
+    wait_until(lambda: scanned.plimsoll.rows(sql)[0][0] not in ("queued", "running"), "the verification", seconds=300)
+    assert scanned.plimsoll.rows(sql)[0][0] == "verified", scanned.plimsoll.rows(sql)
+    gates = scanned.plimsoll.ask(_SUGGESTION.format(mode="repack"))["gates"]
+    assert gates[-1]["name"] == "Verified on an engine"
+    assert gates[-1]["passed"]
+    assert not scanned.engine.api.containers(all=True, filters={"label": "plimsoll.verification"})
+
+
+_VERIFY = """
+from django.contrib.auth.models import User
+from django.test import Client
+Engine.objects.create(name="here", url="{url}", build_network="host")
+suggestion = Suggestion.objects.get(service__repository="shop/backend", mode="repack", tier="slim")
+client = Client(headers={{"host": "localhost"}})
+client.force_login(User.objects.get())
+page = client.post(f"/suggestions/{{suggestion.pk}}/verify/")
+assert page.status_code == 302, page
+answer = Verification.objects.get().pk
+"""
 _SUGGESTION = """
 s = Suggestion.objects.get(service__repository="shop/backend", mode="{mode}", tier="slim")
 answer = dict(dockerfile=s.dockerfile, gates=s.gates, notes=s.notes, usable=s.usable, obstacle=s.obstacle,

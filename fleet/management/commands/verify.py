@@ -1,0 +1,158 @@
+"""``manage.py verify REFERENCE``: suggested Dockerfiles built and run on an engine, beside the image they replace.
+
+Exit status: 0 all that is offered is verified, 1 a suggestion failed, 2 nothing was proven, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import sys
+from argparse import ArgumentParser
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, get_args
+
+from fleet.analysis.analyse import analyse
+from fleet.dockerfile.bases import RegistryBases, parse_mirrors
+from fleet.dockerfile.parse import InvalidDockerfile
+from fleet.dockerfile.suggest import suggest
+from fleet.dockerfile.suggestion import TIERS, Mode, NothingToSuggest, Suggestion, Tier
+from fleet.image.loading import LoadedImage
+from fleet.management.dockerfile_file import read_dockerfile
+from fleet.management.image_command import UNREADABLE, ImageCommand
+from fleet.management.verifying import INCONCLUSIVE, Rung, as_json, print_rungs, status_of
+from fleet.oci.credentials import Credentials, from_docker_config
+from fleet.oci.errors import InvalidReference, NotFound, RegistryError
+from fleet.verification.context import check_git_url, is_git_url
+from fleet.verification.engine import EngineSettings, Limits
+from fleet.verification.probing import make_probe, parse_environment
+from fleet.verification.verify import Order, Outcome, verify
+from fleet.verification.watch import Log
+
+NO_CONTEXT = "A rebuild needs what it is built from: name a directory or a git URL with --context."
+
+
+class Command(ImageCommand):
+    help = "Build a suggested Dockerfile, run it beside the original, and compare. Needs an engine, and no database."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        super().add_arguments(parser)
+        parser.add_argument("--mode", choices=get_args(Mode), help="rebuild with --dockerfile, else repack")
+        parser.add_argument("--dockerfile", metavar="FILE", help="the team's own Dockerfile, - for standard input")
+        parser.add_argument("--tier", choices=get_args(Tier), help="one rung of the ladder; all by default")
+        parser.add_argument("--context", default="", metavar="DIR|GIT_URL", help="what a rebuild is built from")
+        parser.add_argument("--engine", metavar="URL", help="unix://, tcp:// or ssh://; DOCKER_HOST by default")
+        parser.add_argument("--http", default="", metavar="PATH", help="ask for this path (on --port)")
+        parser.add_argument("--port", type=int, default=0, help="the port that answers HTTP")
+        parser.add_argument("--tcp", type=int, default=0, metavar="PORT", help="only connect to this port")
+        parser.add_argument("--command", default="", metavar="WORDS", help="run this in place of what the image starts")
+        parser.add_argument("--env", action="append", default=[], metavar="NAME=VALUE", help="set in both (repeatable)")
+        parser.add_argument("--wait", type=float, default=60.0, metavar="S", help="how long one may take to answer")
+        parser.add_argument("--memory", type=int, default=1_000, metavar="MB", help="for a build, and each container")
+        parser.add_argument("--build-network", default="", metavar="NAME", help="what RUN lines reach: host or none")
+        parser.add_argument(
+            "--mirror",
+            action="append",
+            default=[],
+            metavar="PREFIX=PLACE",
+            help="where bases are served: docker.io/library=registry.example.com/hub (repeatable)",
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        try:  # before a long download
+            options["mirrors"] = parse_mirrors(options["mirror"])
+            options["text"] = read_dockerfile(options["dockerfile"])[0] if options["dockerfile"] else None
+            options["variables"] = parse_environment("\n".join(options["env"]))
+            _check(options)
+        except RegistryError as error:
+            self.say(str(error))
+            sys.exit(UNREADABLE)
+        super().handle(*args, **options)
+
+    def report(self, image: LoadedImage, options: dict[str, Any]) -> int:
+        rungs = list(self._rungs(image, options))
+        if options["json"]:
+            self.stdout.write(as_json(rungs))
+        else:
+            print_rungs(self.stdout, rungs)
+        return status_of(rungs)
+
+    def _rungs(self, image: LoadedImage, options: dict[str, Any]) -> Iterator[Rung]:
+        mode: Mode = options["mode"] or ("rebuild" if options["text"] is not None else "repack")
+        analysis = analyse(image)
+        # The image's own platform: one that is no index is read whatever --platform says.
+        bases = RegistryBases(
+            options["mirrors"], platform=image.config.platform, plain_http=options["plain_http"], hosts=None
+        )
+        for tier in (options["tier"],) if options["tier"] else TIERS:
+            try:
+                suggestion = suggest(
+                    image, analysis, mode=mode, tier=tier, bases=bases, dockerfile=options["text"]
+                )  # fmt: skip
+            except (NothingToSuggest, InvalidDockerfile, RegistryError) as reason:
+                yield Rung(mode, tier, obstacle=str(reason))
+                continue
+            yield Rung(mode, tier, suggestion, self._verified(image, suggestion, options))
+
+    def _verified(self, image: LoadedImage, suggestion: Suggestion, options: dict[str, Any]) -> Outcome:
+        if suggestion.mode == "rebuild" and not options["context"]:
+            return Outcome("inconclusive", (NO_CONTEXT,), "no-context")
+        order = Order(
+            suggestion.dockerfile,
+            # What FROM says where the image is not in a registry.
+            image.reference if not image.compressed_estimated else f"{image.name}:{image.tag or 'latest'}",
+            str(image.config.platform),
+            make_probe(
+                image.config,
+                path=options["http"],
+                port=options["tcp"] or options["port"],
+                command=options["command"],
+                tcp=bool(options["tcp"]),
+                environment=options["variables"],
+            ),
+            options["context"] if suggestion.mode == "rebuild" else "",
+            local=True,
+        )
+        limits = Limits(memory_bytes=options["memory"] * 1_000_000, start_seconds=options["wait"])
+        settings = EngineSettings(options["engine"], limits=limits, build_network=options["build_network"])
+        return verify(order, settings, _login, _Told(self, f"{suggestion.mode} to {suggestion.tier}"))
+
+
+class _Told:
+    """Says on stderr what is done, for who waits."""
+
+    def __init__(self, command: ImageCommand, name: str) -> None:
+        self._command = command
+        self._name = name
+
+    def follows(self, log: Log) -> None: ...
+
+    def step(self, sentence: str) -> None:
+        self._command.say(f"{self._name}: {sentence}")
+
+    def beat(self) -> None: ...
+
+
+def _login(host: str) -> Credentials | None:
+    return from_docker_config(host)
+
+
+def _check(options: dict[str, Any]) -> None:
+    """Raises RegistryError for what cannot be probed or built."""
+    make_probe(
+        path=options["http"],
+        port=options["tcp"] or options["port"],
+        command=options["command"],
+        tcp=bool(options["tcp"]),
+    )
+    if sum(bool(options[name]) for name in ("http", "tcp", "command")) > 1:
+        raise InvalidReference("Name one of --http, --tcp and --command: a probe asks one thing.")
+    if options["wait"] <= 0 or options["memory"] < 6:
+        raise InvalidReference("--wait is in seconds and --memory in MB, at least 6: engines run nothing with less.")
+    context = options["context"]
+    if is_git_url(context):
+        check_git_url(context, local=True)
+    elif context and not Path(context).is_dir():
+        raise NotFound(f"There is no directory {context} here. Check --context.")
+
+
+__all__ = ["INCONCLUSIVE", "Command"]
