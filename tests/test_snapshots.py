@@ -15,7 +15,7 @@ from fleet.image.loading import LoadedImage
 from fleet.image.packages.package import Package
 from fleet.image.sizes import Sizes
 from fleet.models import Finding as FindingRow
-from fleet.models import Image, Registry, Service, SizePolicy, Snapshot, Violation
+from fleet.models import Image, Registry, Service, SizePolicy, Snapshot, Verification, Violation
 from fleet.oci.manifest import Descriptor, ImageConfig, Manifest, Platform
 from fleet.snapshots import Judgement
 from fleet.snapshots.text import storable
@@ -188,6 +188,24 @@ class TestJudgements:
         judged = self.judge(service, offer("repack", 400), offer("rebuild", 200, passed=False))
         assert judged.suggestions.get(recommended=True).mode == "repack"
         assert judged.savings_compressed_bytes == 600
+
+    def test_what_an_engine_said_of_the_same_text_still_holds(self, service: Service) -> None:
+        judged = self.judge(service, offer("repack", 400))
+        text = judged.suggestions.get().dockerfile
+        Verification.objects.create(
+            service=service,
+            image=judged.suggestions.get().image,
+            mode="repack",
+            tier="slim",
+            dockerfile=text,
+            dockerfile_sha256=snapshots.digest_of(text),
+            status=Verification.Status.FAILED,
+            reasons=["It ended with exit code 127."],
+        )
+        again = self.judge(service, offer("repack", 400))
+        assert not again.suggestions.get().usable
+        assert again.savings_source == Service.SavingsSource.FINDINGS
+        assert "exit code 127" in again.suggestions.get().gates[-1]["detail"]
 
     def test_without_a_useful_suggestion_the_findings_count(self, service: Service) -> None:
         judged = self.judge(service, offer("repack", 1100), Obstacle("rebuild", "slim", "There is no recipe."))

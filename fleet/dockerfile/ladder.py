@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import get_args
+from typing import NamedTuple, get_args
 
 from fleet.analysis.findings import Analysis
 from fleet.dockerfile.bases import Bases
@@ -76,16 +76,32 @@ def _gains_nothing(rung: Suggestion, best: Suggestion) -> str:
 
 
 def recommended(rungs: Iterable[Offer]) -> Suggestion | None:
-    """The rung to take: down the ladder as long as each step takes a share of a pull off that is worth its risk, all
-    gates passed. Of two on a rung the one that takes more off."""
+    """The rung to take, all of whose gates passed."""
     usable = [rung for rung in rungs if isinstance(rung, Suggestion) and rung.usable]
-    best: Suggestion | None = None
+    steps = [Step(rung.tier, rung.savings.compressed_bytes, rung.before.compressed_bytes) for rung in usable]
+    best = best_step(steps)
+    return None if best is None else usable[best]
+
+
+class Step(NamedTuple):
+    """A rung as far as it matters for which to take: how much of ``before_bytes`` of a pull it saves."""
+
+    tier: str
+    saved_bytes: int
+    before_bytes: int
+
+
+def best_step(steps: Sequence[Step]) -> int | None:
+    """The position of the step to take: down the ladder as long as each takes a share of a pull off that is worth its
+    risk. Of two on a rung the one that takes more off. None where none takes anything off."""
+    best: int | None = None
     for tier in TIERS:
-        saved = best.savings.compressed_bytes if best else 0
-        for rung in (each for each in usable if each.tier == tier):
-            gain = rung.savings.compressed_bytes - saved
-            is_same_rung = best is not None and best.tier == tier
-            if gain > (0 if best is None or is_same_rung else rung.before.compressed_bytes * _WORTH_RISK[tier]):
-                best = rung
-                saved = rung.savings.compressed_bytes
+        there = [at for at, step in enumerate(steps) if step.tier == tier]
+        if not there:
+            continue
+        most = max(there, key=lambda at: steps[at].saved_bytes)
+        step = steps[most]
+        least = 0 if best is None else steps[best].saved_bytes + step.before_bytes * _WORTH_RISK[tier]
+        if step.saved_bytes > least:
+            best = most
     return best

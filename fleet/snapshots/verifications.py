@@ -8,6 +8,7 @@ from typing import Any
 
 from django.db import transaction
 
+from fleet.dockerfile.ladder import Step, best_step
 from fleet.models import Analysis, Service, Suggestion, Verification
 from fleet.snapshots.columns import savings_columns
 from fleet.snapshots.text import storable
@@ -78,11 +79,12 @@ def _recommend(rows: Sequence[Suggestion]) -> list[Suggestion]:
     for row in fallen:
         row.recommended = False
     useful = [row for row in rows if row.usable and row.savings_compressed_bytes > 0]
-    if any(row.recommended for row in rows) or not useful:
+    steps = [Step(row.tier, row.savings_compressed_bytes, row.before_compressed_bytes or 0) for row in useful]
+    best = best_step(steps)
+    if any(row.recommended for row in rows) or best is None:
         return fallen
-    best = max(useful, key=lambda row: row.savings_compressed_bytes)
-    best.recommended = True
-    return [*fallen, best]
+    useful[best].recommended = True
+    return [*fallen, useful[best]]
 
 
 def _rank(service: Service) -> None:

@@ -34,6 +34,7 @@ from fleet.snapshots.judgements import store_analysis, store_offers
 from fleet.snapshots.naming import OWNER_LIMIT, clean, name_of, needs_labels, owner_of, stored_rules
 from fleet.snapshots.records import Judgement, Record, SeenTag
 from fleet.snapshots.text import storable
+from fleet.snapshots.verifications import apply_verifications
 
 CHUNK = 500
 OWNER_LABELS = ("org.opencontainers.image.vendor", "org.opencontainers.image.authors")
@@ -203,6 +204,8 @@ def _write_judgement(service: Service, judgement: Judgement) -> None:
         Image.objects.filter(pk=image.pk).update(provenance=judgement.image.provenance.keep())
     store_analysis(image, judgement.analysis)
     store_offers(service, image, judgement.offers)
+    # An engine's word on the same text as before still holds.
+    apply_verifications(service)
 
 
 class _Labels:
