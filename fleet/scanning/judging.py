@@ -18,6 +18,7 @@ from fleet.dockerfile.base_rules import BaseRules
 from fleet.dockerfile.bases import Bases, DockerfileBases, Opener, RegistryBases, parse_mirrors, unpinned_notes
 from fleet.dockerfile.catalog import end_of_life_note
 from fleet.dockerfile.ladder import Offer, climb
+from fleet.dockerfile.lint import linted
 from fleet.dockerfile.parse import InvalidDockerfile
 from fleet.dockerfile.suggest import suggest
 from fleet.dockerfile.suggestion import Mode, NothingToSuggest, Obstacle, Tier
@@ -159,9 +160,11 @@ def load_base(source: Source, digest: str, platform: Platform) -> LoadedImage:
 def _offer(service: Service, image: LoadedImage, analysis: Analysis, bases: Bases, mode: Mode, tier: Tier) -> Offer:
     """What can be offered on a rung; a base that gets no more updates is named as such."""
     offer = _make(service, image, analysis, bases, mode, tier)
-    if isinstance(offer, Obstacle) or not (note := end_of_life_note(offer.base.reference, timezone.localdate())):
+    if isinstance(offer, Obstacle):
         return offer
-    return replace(offer, notes=(*offer.notes, note))
+    offer = linted(offer)
+    note = end_of_life_note(offer.base.reference, timezone.localdate())
+    return offer if not note else replace(offer, notes=(*offer.notes, note))
 
 
 def _make(service: Service, image: LoadedImage, analysis: Analysis, bases: Bases, mode: Mode, tier: Tier) -> Offer:

@@ -10,6 +10,7 @@ from typing import Any, get_args
 from fleet.analysis.analyse import analyse
 from fleet.analysis.redaction import escape_controls
 from fleet.dockerfile.bases import RegistryBases, parse_mirrors
+from fleet.dockerfile.lint import linted
 from fleet.dockerfile.suggest import suggest
 from fleet.dockerfile.suggestion import Mode, NothingToSuggest, Suggestion, Tier
 from fleet.image.loading import LoadedImage
@@ -75,7 +76,7 @@ def _suggest(image: LoadedImage, options: dict[str, Any]) -> Suggestion:
     bases = RegistryBases(
         options["mirrors"], platform=image.config.platform, plain_http=options["plain_http"], hosts=None
     )
-    return suggest(
+    suggestion = suggest(
         image,
         analyse(image),
         mode=options["mode"] or ("rebuild" if options["text"] is not None else "repack"),
@@ -83,3 +84,4 @@ def _suggest(image: LoadedImage, options: dict[str, Any]) -> Suggestion:
         bases=bases,
         dockerfile=options["text"],
     )
+    return linted(suggestion)
