@@ -14,7 +14,7 @@ from fleet.image.loading import LoadedImage
 from fleet.image.packages import read_packages
 
 # One higher whenever a rule finds something else in the same image: stored analyses are then made anew.
-RULESET = 4
+RULESET = 5
 
 
 def analyse(image: LoadedImage, known_bases: KnownBases | None = None) -> Analysis:

@@ -12,7 +12,7 @@ from fleet.analysis.analyse import analyse
 from fleet.analysis.end_of_life import distribution_ends, runtime_ends
 from fleet.analysis.findings import Observation
 from fleet.analysis.observations import View
-from fleet.analysis.observations.foundation import ends_of_life
+from fleet.analysis.observations.foundation import ends_of_life, several_runtimes
 from fleet.analysis.rules.rule import survey
 from fleet.analysis.runtime import detect_runtime
 from fleet.image.entries import Component, ElfFacts
@@ -46,6 +46,26 @@ def ends_of(image: LoadedImage, *packages: Package) -> list[str]:
 def test_nothing_is_said_of_an_image_that_is_as_it_should_be() -> None:
     image = image_of(user="65532:65532", entrypoint=("/app/server",), healthcheck=HEALTHY)
     assert analyse(image).observations == ()
+
+
+class TestSeveralRuntimes:
+    ELF = ElfFacts("x86_64")
+
+    def _beside(self, *packages: Package) -> list[str]:
+        files: dict[str, Content] = {"usr/local/bin/python3": self.ELF, "usr/bin/node": self.ELF, "app/main.py": 10}
+        image = make_image(files)
+        image = replace(image, config=replace(image.config, cmd=("python3", "/app/main.py")))
+        facts = survey(image.tree, image.config, packages)
+        view = View(image, facts, detect_runtime(image, packages))
+        return [each.detail for each in several_runtimes(view)]
+
+    def test_a_runtime_beside_the_one_that_runs_is_named(self) -> None:
+        assert self._beside() == ["Beside Python the image has Node.js (/usr/bin/node)."]
+        asked = Package("deb", "nodejs", "18", 9, 0, ("usr/bin/node",), automatic=False)
+        assert self._beside(asked) == ["Beside Python the image has Node.js (/usr/bin/node)."]
+
+    def test_one_that_came_along_with_another_package_is_not(self) -> None:
+        assert self._beside(Package("deb", "nodejs", "18", 9, 0, ("usr/bin/node",), automatic=True)) == []
 
 
 class TestRoot:

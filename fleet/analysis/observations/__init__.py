@@ -7,7 +7,12 @@ test, and ``RULESET`` one higher.
 from __future__ import annotations
 
 from fleet.analysis.findings import Observation
-from fleet.analysis.observations.foundation import ends_of_life, foreign_program, latest_base
+from fleet.analysis.observations.foundation import (
+    ends_of_life,
+    foreign_program,
+    latest_base,
+    several_runtimes,
+)
 from fleet.analysis.observations.observation import Observer, View
 from fleet.analysis.observations.running import health_check, root, shell_form
 from fleet.analysis.observations.secrets import secrets_in_environment, secrets_in_files, secrets_in_history
@@ -20,6 +25,7 @@ OBSERVERS: tuple[Observer, ...] = (
     secrets_in_history,
     ends_of_life,
     foreign_program,
+    several_runtimes,
     root,
     latest_base,
     shell_form,

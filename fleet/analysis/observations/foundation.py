@@ -23,6 +23,10 @@ _RUNTIMES = {
     "go": "Go",
     "java": "Java",
 }
+_PROGRAMS = {
+    "python": ("python3", "python"), "node": ("node", "nodejs"), "java": ("java",), "ruby": ("ruby",), "php": ("php",),
+    "dotnet": ("dotnet",), "nginx": ("nginx",),
+}  # fmt: skip
 # What an ELF file calls an architecture → what an image does.
 _ARCHITECTURES: Mapping[str, str] = {
     "x86_64": "amd64",
@@ -53,6 +57,26 @@ def ends_of_life(view: View) -> Iterator[Observation]:
     if day and not _is_kept_up(view):
         called = f"{_RUNTIMES.get(runtime.name, runtime.name)} {runtime.version}"
         yield Observation("runtime-end-of-life", "warning", "End of life of the runtime", called, _NEWER, day)
+
+
+def several_runtimes(view: View) -> Iterator[Observation]:
+    """Runtimes on the search path beside the one that the command runs, unless they only came along with others."""
+    automatic = {path for each in view.survey.packages if each.automatic is not False for path in each.paths}
+    others: dict[str, str] = {}
+    for name, words in _PROGRAMS.items():
+        found = (find_program(view.image.tree, view.image.config, word) for word in words)
+        path = next((each for each in found if each in view.image.tree.elf), None)
+        if name != view.runtime.name and path is not None and path not in automatic:
+            others[_RUNTIMES.get(name, name)] = path
+    if others:
+        said = ", ".join(f"{name} (/{path[:80]})" for name, path in others.items())
+        yield Observation(
+            "several-runtimes",
+            "info",
+            "Several runtimes",
+            f"Beside {_RUNTIMES.get(view.runtime.name, 'the program')} the image has {escape_controls(said)}.",
+            "Where only the build needs it, build in a stage of its own; what the service calls stays on the slim rung.",
+        )
 
 
 def _is_kept_up(view: View) -> bool:
