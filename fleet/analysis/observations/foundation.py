@@ -75,7 +75,7 @@ def several_runtimes(view: View) -> Iterator[Observation]:
             "info",
             "Several runtimes",
             f"Beside {_RUNTIMES.get(view.runtime.name, 'the program')} the image has {escape_controls(said)}.",
-            "Where only the build needs it, build in a stage of its own; what the service calls stays on the slim rung.",
+            "Where only the build needs it, build in a stage of its own. What the service calls keeps it at slim.",
         )
 
 
