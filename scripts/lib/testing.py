@@ -45,7 +45,7 @@ CHECKS: Mapping[str, Sequence[str]] = {
 ON_ANY_DATABASE = "database and not engine and not browser and not once"
 NOTHING_COLLECTED = 5
 # What waits for other processes most of its time, and has servers of its own, runs beside the rest.
-PATIENT = ("tests/browser", "tests/survival")
+PATIENT = ("tests/browser", "tests/survival", "tests/seed", "tests/applications")
 # The last one would have every process that a test starts compile for half a second what has not changed.
 FOREIGN = (
     "DEBUG",
@@ -65,6 +65,7 @@ class Options:
     require_all: bool
     postgres: bool
     peers: bool
+    applications: bool
     arguments: list[str]
 
 
@@ -146,7 +147,7 @@ def _beside(run: Run, env: Mapping[str, str], postgres: Mapping[str, str], direc
         run.check(name, command, env)
     if postgres["DATABASE_URL"]:
         run.pytest("pytest on PostgreSQL", ["-m", ON_ANY_DATABASE, "--durations=10"], {**env, **postgres}, directory)
-    run.pytest("browser and killed workers on SQLite", [*PATIENT, "--durations=10"], env, directory)
+    run.pytest("browser, killed workers and engines on SQLite", [*PATIENT, "--durations=10"], env, directory)
 
 
 def _environment(options: Options, directory: Path, servers: Servers) -> dict[str, str]:
@@ -161,6 +162,7 @@ def _environment(options: Options, directory: Path, servers: Servers) -> dict[st
             "DATABASE_URL": f"sqlite:///{directory / 'var' / 'plimsoll.sqlite3'}",
             "REDIS_URL": servers.env["PLIMSOLL_TEST_REDIS_URL"],
             "PLIMSOLL_TEST_REQUIRE_ALL": "1" if options.require_all else "",
+            "PLIMSOLL_TEST_APPLICATIONS": "all" if options.applications else "",
             "PLIMSOLL_TEST_PEERS": str(peers.DIRECTORY) if options.peers else "",
             "PLIMSOLL_TEST_TOTALS": str(directory / "totals.json"),
             "PYTEST_DEBUG_TEMPROOT": str(directory),
