@@ -1,0 +1,1 @@
+{"targets": [{"target_name": "knots", "sources": ["knots.cc"]}]}

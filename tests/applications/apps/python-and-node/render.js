@@ -1,0 +1,1 @@
+console.log(JSON.stringify({ rendered: [1, 2, 3].map((n) => n * n) }));
