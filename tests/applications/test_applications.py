@@ -7,6 +7,7 @@ are made beside the first: what stands on the fewest comes first.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 
@@ -25,7 +26,10 @@ def _height(application: Application) -> int:
     return max(map(depth, application.bases))
 
 
+# One of each kind, on the fewest bases: what every run proves. ``scripts/test --applications`` proves them all.
+USUAL = frozenset({"cpp-sqlite", "go-cgo", "nginx-site", "node-express", "python-debian", "shell-tool"})
 APPLICATIONS = {application.name: application for application in sorted(applications(), key=_height)}
+CHOSEN = [name for name in APPLICATIONS if name in USUAL or os.environ.get("PLIMSOLL_TEST_APPLICATIONS") == "all"]
 Proofs = Mapping[str, Future[Proof]]
 
 
@@ -55,7 +59,7 @@ def _asked_for(request: pytest.FixtureRequest) -> list[Application]:
 
 @pytest.mark.engine
 @pytest.mark.registry
-@pytest.mark.parametrize("name", APPLICATIONS)
+@pytest.mark.parametrize("name", CHOSEN)
 def test_what_is_suggested_builds_runs_and_weighs_what_it_says(name: str, proofs: Proofs) -> None:
     if missing := missing_programs(APPLICATIONS[name].bases):
         pytest.skip(f"{' and '.join(missing)} not installed")
