@@ -25,7 +25,7 @@ BUSYBOX = "bin/busybox"
 LS = "usr/bin/ls"
 SERVE = ["/bin/busybox", "httpd", "-f", "-p", "8080", "-h", "/www"]
 BRIEF = Limits(
-    memory_bytes=60_000_000, pids=32, build_seconds=60, start_seconds=8, stay_seconds=2, whole_seconds=120, cpus=1.0
+    memory_bytes=60_000_000, pids=32, build_seconds=60, start_seconds=20, stay_seconds=2, whole_seconds=120, cpus=1.0
 )
 
 
@@ -103,13 +103,16 @@ def nobody(host: str) -> Credentials | None:
     return None
 
 
-def left_behind(engine: docker.DockerClient) -> list[str]:
-    """Everything of verifications that is still on the engine."""
-    filters = {"label": LABEL}
-    found = [f"container {each['Id']}" for each in engine.api.containers(all=True, filters=filters)]
-    found += [f"image {each['Id']}" for each in engine.api.images(all=True, filters=filters)]
-    found += [f"name {tag}" for each in engine.api.images(REPOSITORY) for tag in each["RepoTags"] or ()]
-    return found + [f"network {each['Id']}" for each in engine.api.networks(filters=filters)]
+def left_behind(engine: docker.DockerClient, *keys: str) -> list[str]:
+    """Everything of verifications that is still on the engine; of all, unless some are named by their keys."""
+    found = []
+    for label in [f"{LABEL}={key}" for key in keys] or [LABEL]:
+        filters = {"label": label}
+        found += [f"container {each['Id']}" for each in engine.api.containers(all=True, filters=filters)]
+        found += [f"image {each['Id']}" for each in engine.api.images(all=True, filters=filters)]
+        found += [f"network {each['Id']}" for each in engine.api.networks(filters=filters)]
+    names = [tag for each in engine.api.images(REPOSITORY) for tag in each["RepoTags"] or ()]
+    return found + [f"name {tag}" for tag in names if not keys or any(key in tag for key in keys)]
 
 
 class Stopping:
