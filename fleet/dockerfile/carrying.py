@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from fleet.analysis.command import SHELLS, find_program, named_files
 from fleet.dockerfile.carried_system import USELESS, libraries, packages_for, surroundings, tools, written
-from fleet.dockerfile.certain_waste import certain_waste, topmost
+from fleet.dockerfile.certain_waste import certain_waste, waste_roots
 from fleet.dockerfile.command_line import named_in_scripts, named_words, shebang_program, shebang_programs
 from fleet.dockerfile.interpreter import Interpreter
 from fleet.dockerfile.keeping import below, choose, everything_below, minimal_roots, parent_of
@@ -51,8 +51,8 @@ _TOO_BROAD = frozenset(
 )
 _PLACE = re.compile(r"var/(?:log|lib|cache|spool)/[^/]+")
 _PLACE_OF_SYSTEM = re.compile(
-    r"var/(?:lib/(?:apt|dpkg|pam|systemd|ucf|misc|shells|python|dbus|git|sgml|xml)"
-    r"|cache/(?:apt|debconf|ldconfig|man|fontconfig)|log/apt)"
+    r"var/(?:lib/(?:apt|dpkg|rpm|dnf|yum|pam|systemd|ucf|misc|shells|python|dbus|git|sgml|xml)"
+    r"|cache/(?:apt|dnf|yum|debconf|ldconfig|man|fontconfig)|log/apt)"
 )
 _NEVER = ("proc/", "sys/", "dev/", "tmp/", "var/run/", "var/lock/", "var/tmp/")
 
@@ -81,7 +81,7 @@ def carry(request: Request, config: ImageConfig, base: BaseImage, *, has_runtime
     there = base.tree.nodes if base.tree else {}
     dropped = [path for path in _left_behind(request) if not _is_used(path, named, config)]
     claimed = certain_waste(request.image, request.analysis) - named
-    dropped += topmost(tree, claimed)
+    dropped += [top for top in waste_roots(request.image, request.analysis) if not _is_used(top, named, config)]
     gone = everything_below(tree, dropped)
     chosen = choose(request, _NOWHERE, base.tree, dropped)
     team = below(tree, chosen.roots, chosen.waste)

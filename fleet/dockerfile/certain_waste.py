@@ -50,6 +50,11 @@ def _parts(tree: FileTree, root: str) -> Iterator[str]:
     yield from (path for path, node in tree.under(root) if node.entry.kind != "directory")
 
 
+def waste_roots(image: LoadedImage, analysis: Analysis) -> tuple[str, ...]:
+    """The fewest paths that stand for most of it."""
+    return _roots(_Asked(image, analysis))
+
+
 def deletable(image: LoadedImage, analysis: Analysis) -> tuple[str, ...]:
     """The topmost paths that can go while all else stays: those that weigh most, less what others need."""
     return _deletable(_Asked(image, analysis))
@@ -78,6 +83,11 @@ def _claimed(asked: _Asked) -> frozenset[str]:
         for claim in claims
         if claim.removes(surveyed)
     )
+
+
+@lru_cache(maxsize=1)
+def _roots(asked: _Asked) -> tuple[str, ...]:
+    return topmost(asked.image.tree, _claimed(asked))
 
 
 @lru_cache(maxsize=1)

@@ -486,7 +486,7 @@ LISTINGS = {
         UBI_DOCKERFILE,
         "node",
         {"cleaned": WORKS, "slim": WORKS, "distroless": "No distroless base is known", "scratch": WORKS},
-        "scratch",
+        "slim",
     ),
     "alpine-python": Listing(
         ALPINE_IMAGE,
