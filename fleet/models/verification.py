@@ -57,7 +57,7 @@ class Engine(models.Model):
         validators=[MinValueValidator(Decimal("0.1")), MaxValueValidator(Decimal(512))],
     )
     pids = models.PositiveIntegerField(
-        "processes", default=256, validators=[MinValueValidator(2), MaxValueValidator(100_000)]
+        "processes", default=256, validators=[MinValueValidator(16), MaxValueValidator(100_000)]
     )
     build_seconds = models.PositiveIntegerField(
         "seconds for a build", default=1_800, validators=[MinValueValidator(1), MaxValueValidator(86_400)]

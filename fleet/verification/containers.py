@@ -134,9 +134,10 @@ def beside(engine: Engine, mark: Mark, image: str, words: Sequence[str], other: 
         **_confined(mark),
         "network_mode": f"container:{other.key}",
         "read_only": True,
-        "mem_limit": 16 << 20,
-        "memswap_limit": 16 << 20,
-        "pids_limit": 4,
+        # The container's runtime takes part of both while it starts, and fails with less when the machine is busy.
+        "mem_limit": 64 << 20,
+        "memswap_limit": 64 << 20,
+        "pids_limit": 32,
         "user": "65534:65534",
     }
     with _run(engine, image, list(words), options) as running:

@@ -22,6 +22,7 @@ _TRIES_PER_SECOND = 10
 _SILENCE_SECONDS = 2.0
 # A connection that is ended without a word so often is no HTTP.
 _HANGS_UP = 3
+_STARTS = 3
 _SERVER_ERROR = 500
 # What container runtimes say before they come to the point.
 _RUNTIME = re.compile(
@@ -49,11 +50,26 @@ def observe(
     did, is waited for as long as for an answer. Raises RegistryError where the engine fails, and TimeOver where the
     whole is out of time."""
     setting = Setting(read_only, probe.command if probe.kind == "command" else (), probe.environment)
+    for _ in range(_STARTS - 1):
+        try:
+            return _observe(room, image, setting, probe, user, ends=ends)
+        except Refused as refused:
+            room.watch.beat()
+            if refused.status < _SERVER_ERROR:
+                raise
+        time.sleep(_LOOK_SECONDS)
+    return _observe(room, image, setting, probe, user, ends=ends)
+
+
+def _observe(
+    room: Room, image: str, setting: Setting, probe: Probe, user: str, *, ends: bool
+) -> tuple[Behaviour, Probe]:
+    """Raises Refused for a fault of the engine, which may pass; what it says of the image is a behaviour."""
     try:
         with started(room.engine, room.mark, image, setting) as running:
             return _Trial(room, running, user, ends=ends).watched(probe)
     except Refused as refused:
-        if refused.status >= 500 and not _is_about_the_image(refused.said):
+        if refused.status >= _SERVER_ERROR and not _is_about_the_image(refused.said):
             raise
         return Behaviour(refusal=room.hidden.line(_to_the_point(refused.said)), user=user), probe
 
@@ -175,7 +191,17 @@ class _Trial:
         return str(max(1, int(min(5.0, self._within.left) * _TRIES_PER_SECOND)))
 
     def _relayed(self, *words: str) -> tuple[int, bytes]:
-        """Exit status and output of the probe's program."""
+        """Exit status and output of the probe's program, which a busy engine may fail to start at first."""
+        for _ in range(_STARTS - 1):
+            try:
+                return self._relayed_once(*words)
+            except Refused as refused:
+                if refused.status < _SERVER_ERROR:
+                    raise
+            self._pause()
+        return self._relayed_once(*words)
+
+    def _relayed_once(self, *words: str) -> tuple[int, bytes]:
         room = self._room
         patience = room.deadline.within(min(self._within.left, 20.0) + 2.0)
         try:
