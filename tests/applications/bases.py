@@ -135,7 +135,8 @@ def _python(workshop: Workshop, workdir: Path) -> None:
         'CMD ["python3"]\n'
     )
     install = f"apt-get update && apt-get install -y --no-install-recommends {OF_PYTHON} && rm -rf /var/lib/apt/lists/*"
-    _build(workshop, workdir, f"library/python:{MINOR}-slim-{SUITE}", f"debian:{SUITE}-slim", f"RUN {install}\n{lines}")
+    lines = f"RUN {install}\n{lines}"
+    _build(workshop, workdir, f"library/python:{MINOR}-slim-{SUITE}", f"debian:{SUITE}-slim", lines)
     _build(workshop, workdir, f"library/python:{MINOR}-{SUITE}", f"buildpack-deps:{SUITE}", lines)
     for tag in (f"{MINOR}-slim", MINOR):
         workshop.tag(f"library/python:{tag}-{SUITE}" if tag != MINOR else f"library/python:{MINOR}-{SUITE}",

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.applications.bases import Shelf, missing_programs
+from tests.applications.bases import missing_programs
 from tests.applications.workshop import Workshop, closing_engine
 from tests.seed.article import check_out
 from tests.seed.bench import Bench
-from tests.seed.setting import FAMILIES, forget_all
+from tests.seed.setting import FAMILIES, forget_all, make_bases
 from tests.servers import debian_registry
 
 
@@ -22,7 +22,7 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
     with closing_engine() as engine, debian_registry(directory) as registry:
         workshop = Workshop(engine, registry, directory)
         try:
-            Shelf(workshop).need(FAMILIES)
+            make_bases(workshop)
             yield Bench(workshop, check_out(directory, registry.host), registry.host)
         finally:
             forget_all(workshop)

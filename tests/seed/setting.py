@@ -19,8 +19,9 @@ from scripts.lib import debian
 from scripts.lib.processes import Processes, free_port, listens
 from scripts.lib.servers import PROGRAMS, Servers, clear_mounts
 from scripts.lib.steps import SetupError, step
-from tests.applications.bases import MINOR, Shelf
+from tests.applications.bases import MINOR, OF_PYTHON, SUITE, Shelf
 from tests.applications.workshop import Workshop, closing_engine
+from tests.end_to_end.bases import DEVELOPMENT_PACKAGES
 from tests.seed.article import check_out
 from tests.seed.bench import Bench
 from tests.servers import DebianRegistry
@@ -133,6 +134,20 @@ def can_pull(engine: docker.DockerClient, references: Sequence[str] = OFFICIAL) 
             return False
 
 
+def make_bases(workshop: Workshop, families: Sequence[str] = FAMILIES) -> None:
+    """Those of the shelf, and on top of its ``python:3.x`` what the published one carries to compile with."""
+    Shelf(workshop).need(families)
+    if "python" not in families:
+        return
+    full = workshop.name(f"library/python:{MINOR}")
+    install = f"apt-get install -y --no-install-recommends {OF_PYTHON} {DEVELOPMENT_PACKAGES}"
+    workshop.build(
+        full,
+        f'FROM {full}-{SUITE}\nRUN apt-get update && {install} && rm -rf /var/lib/apt/lists/*\nCMD ["python3"]\n',
+    )
+    workshop.push(full)
+
+
 def _make_bases(workshop: Workshop) -> None:
     if os.geteuid() != 0 or not shutil.which("debootstrap"):
         raise SetupError(
@@ -142,6 +157,6 @@ def _make_bases(workshop: Workshop) -> None:
     for family in FAMILIES:
         with step(f"Bases made here ({family})"):
             try:
-                Shelf(workshop).need((family,))
+                make_bases(workshop, (family,))
             except Exception as error:
                 raise SetupError(f"The bases ({family}) could not be made: {error}") from error
