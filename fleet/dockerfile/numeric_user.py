@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+from fleet.dockerfile.command_line import shell_scripts
 from fleet.dockerfile.request import Request
 from fleet.image.filetree import FileTree
 
@@ -19,6 +20,11 @@ ACCOUNT = (
 # These change users, bind low ports or start daemons of root's.
 _NEEDS_ROOT = re.compile(
     r"(?:usr/)?(?:local/)?s?bin/(?:gosu|su-exec|supervisord|nginx|cron|crond|sshd|s6-svscan|runit|sudo)"
+)
+_ONLY_ROOT = re.compile(
+    r"(?:^|[\s;&|(])(chown|chgrp|useradd|adduser|usermod|groupadd|addgroup|su|runuser|setpriv|mount|sysctl|iptables"
+    r"|update-ca-certificates|apt-get|apk|service)\b",
+    re.MULTILINE,
 )
 _FIRST_FREE_PORT = 1024
 
@@ -40,4 +46,17 @@ def why_root(request: Request, roots: Iterable[str]) -> str:
         return f"It stays root since the image has /{program}, which needs it."
     if any(root.startswith("root/") for root in roots):
         return "It stays root since parts of the program lie in root's home directory."
+    return _of_scripts(request)
+
+
+def _of_scripts(request: Request) -> str:
+    """What shell scripts of the command do that only root may, or that nobody knows what they do."""
+    tree, config = request.tree, request.image.config
+    words = (*(config.entrypoint or ()), *(config.cmd or ()))
+    for path in shell_scripts(tree, config, words):
+        text = tree.text(path)
+        if text is None:
+            return f"It stays root since what /{path[:80]} does is not known."
+        if found := _ONLY_ROOT.search(text):
+            return f"It stays root since /{path[:80]} calls {found[1]}."
     return ""

@@ -155,3 +155,23 @@ def test_history_cannot_smuggle_instructions_in():
     text = outline(replace(loaded, config=replace(loaded.config, history=(*loaded.config.history, evil))))
     assert [stage.base for stage in parse_dockerfile(text).stages] == ["python:3.11"]
     assert not any(line.startswith("RUN evil") for line in text.splitlines())
+
+
+@pytest.mark.parametrize(
+    ("script", "reason"),
+    [
+        (b'#!/bin/sh\nmkdir -p /tmp/x\nexec "$@"\n', ""),
+        (b'#!/bin/sh\nchown -R app /data && exec "$@"\n', "calls chown"),
+        (b'#!/bin/sh\nexec su app -c "$@"\n', "calls su"),
+        (None, "is not known"),
+    ],
+)
+def test_an_entry_script_that_only_root_may_run_keeps_root(script, reason):
+    config = replace(i.CONFIG, entrypoint=("/app/entrypoint.sh",), cmd=("python", "/app/manage.py"))
+    loaded = i.service(("COPY entrypoint.sh /app", {"app/entrypoint.sh": "#!/bin/sh"}), config=config)
+    if script is not None:
+        texts = {**loaded.tree.texts, "app/entrypoint.sh": script}
+        loaded = replace(loaded, tree=replace(loaded.tree, texts=texts))
+    text = i.rebuilt(loaded, i.TRADITIONAL.replace("CMD", 'ENTRYPOINT ["/app/entrypoint.sh"]\nCMD'))
+    assert ("USER 65532:65532" in text.dockerfile) == (reason == "")
+    assert reason in " ".join(text.notes)
