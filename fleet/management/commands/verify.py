@@ -13,9 +13,10 @@ from typing import Any, get_args
 
 from fleet.analysis.analyse import analyse
 from fleet.dockerfile.bases import RegistryBases, parse_mirrors
+from fleet.dockerfile.ladder import Offer, only_gains
 from fleet.dockerfile.parse import InvalidDockerfile
 from fleet.dockerfile.suggest import suggest
-from fleet.dockerfile.suggestion import TIERS, Mode, NothingToSuggest, Suggestion, Tier
+from fleet.dockerfile.suggestion import TIERS, Mode, NothingToSuggest, Obstacle, Suggestion, Tier
 from fleet.image.loading import LoadedImage
 from fleet.management.dockerfile_file import read_dockerfile
 from fleet.management.image_command import UNREADABLE, ImageCommand
@@ -83,15 +84,20 @@ class Command(ImageCommand):
         bases = RegistryBases(
             options["mirrors"], platform=image.config.platform, plain_http=options["plain_http"], hosts=None
         )
-        for tier in (options["tier"],) if options["tier"] else TIERS:
+
+        def offer(tier: Tier) -> Offer:
             try:
-                suggestion = suggest(
-                    image, analysis, mode=mode, tier=tier, bases=bases, dockerfile=options["text"]
-                )  # fmt: skip
+                return suggest(image, analysis, mode=mode, tier=tier, bases=bases, dockerfile=options["text"])
             except (NothingToSuggest, InvalidDockerfile, RegistryError) as reason:
-                yield Rung(mode, tier, obstacle=str(reason))
-                continue
-            yield Rung(mode, tier, suggestion, self._verified(image, suggestion, options))
+                return Obstacle(mode, tier, str(reason))
+
+        # What the ladder would not offer is built only for who asks for it.
+        tiers = (options["tier"],) if options["tier"] else TIERS
+        for made in only_gains([offer(tier) for tier in tiers]):
+            if isinstance(made, Obstacle):
+                yield Rung(mode, made.tier, obstacle=made.reason)
+            else:
+                yield Rung(mode, made.tier, made, self._verified(image, made, options))
 
     def _verified(self, image: LoadedImage, suggestion: Suggestion, options: dict[str, Any]) -> Outcome:
         if suggestion.mode == "rebuild" and not options["context"]:
