@@ -59,7 +59,7 @@ def test_modules_stay_short() -> None:
     assert [_name(path) for path in written if len(path.read_text().splitlines()) > LONGEST_MODULE_LINES] == []
 
 
-@pytest.mark.parametrize("command", ["scripts/demo", "scripts/test", ".ci/run", "manage.py"])
+@pytest.mark.parametrize("command", ["scripts/demo", "scripts/seed", "scripts/test", ".ci/run", "manage.py"])
 def test_commands_can_be_executed(command: str) -> None:
     assert os.access(ROOT / command, os.X_OK)
     assert (ROOT / command).read_text().startswith("#!")

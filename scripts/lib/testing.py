@@ -29,7 +29,7 @@ from .steps import ROOT, SetupError
 
 SECONDS_TO_END = 30.0  # a pytest run with its fixtures, an engine with its containers
 BIN = Path(sys.executable).parent
-SCRIPTS = ["scripts/demo", "scripts/test"]
+SCRIPTS = ["scripts/demo", "scripts/seed", "scripts/test"]
 MYPY = ["--explicit-package-bases", "fleet", "dashboard", "scripts/lib"]
 CHECKS: Mapping[str, Sequence[str]] = {
     "ruff check": [str(BIN / "ruff"), "check", ".", *SCRIPTS],
