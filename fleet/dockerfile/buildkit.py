@@ -7,8 +7,9 @@ Sources: https://docs.docker.com/reference/dockerfile/#run---mounttypecache and 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
+from fleet.dockerfile.gathering import ROOT
 from fleet.dockerfile.parse import Instruction, InvalidDockerfile, Part, Stage, parse_dockerfile
 from fleet.dockerfile.run_settings import ROOT_USERS, SECRET
 
@@ -61,7 +62,7 @@ def buildkit_profile(text: str) -> str:
         return ""
     if dockerfile.escape != "\\":
         return ""
-    stages = [_profiled(stage) for stage in dockerfile.stages[:-1]]
+    stages = [_profiled(stage, _secrets(stage, text)) for stage in dockerfile.stages[:-1]]
     changed = "".join(
         part.text for part in (*dockerfile.head, *(p for s in stages for p in s), *dockerfile.stages[-1].parts)
     )
@@ -76,11 +77,14 @@ def secret_arguments(text: str) -> tuple[str, ...]:
         dockerfile = parse_dockerfile(text)
     except InvalidDockerfile:
         return ()
-    return tuple(dict.fromkeys(name for stage in dockerfile.stages[:-1] for name in _secrets(stage)))
+    return tuple(dict.fromkeys(name for stage in dockerfile.stages[:-1] for name in _secrets(stage, text)))
 
 
-def _secrets(stage: Stage) -> tuple[str, ...]:
-    """Arguments without a default that are called like secrets and whose every use is in a RUN."""
+def _secrets(stage: Stage, text: str) -> tuple[str, ...]:
+    """Arguments without a default that are called like secrets and whose every use is in a RUN. None where the team
+    asks for a syntax of its own, which may be too old for them."""
+    if _HAS_SYNTAX.match(text):
+        return ()
     named = [
         part.value
         for part in stage.parts
@@ -96,9 +100,9 @@ def _mentions(value: str, name: str) -> bool:
     return re.search(rf"\$\{{?{name}\b", value) is not None
 
 
-def _profiled(stage: Stage) -> Iterator[Part]:
-    secrets = _secrets(stage)
+def _profiled(stage: Stage, secrets: Sequence[str]) -> Iterator[Part]:
     is_root = True
+    declared: list[str] = []
     for part in stage.parts:
         if not isinstance(part, Instruction):
             yield part
@@ -106,10 +110,11 @@ def _profiled(stage: Stage) -> Iterator[Part]:
         if part.name == "USER":
             is_root = part.value in ROOT_USERS
         if part.name == "ARG" and part.value in secrets:
+            declared.append(part.value)
             continue
         if part.name == "ENV" and part.text.startswith("ENV VIRTUAL_ENV="):
             yield Part(_OUR_VENV.sub(r"\1 ", part.text), part.line)
-        elif part.name == "RUN" and (flags := [*_caches(part, is_root), *_secret_mounts(part, secrets)]):
+        elif part.name == "RUN" and (flags := [*_caches(part, is_root), *_secret_mounts(part, declared)]):
             yield Part(_RUN.sub(lambda found: f"{found[0]} {' '.join(flags)}", part.text, count=1), part.line)
         else:
             yield part
@@ -123,9 +128,7 @@ def _caches(run: Instruction, is_root: bool) -> Iterator[str]:
     yield from (f"--mount=type=cache,target={target},sharing=locked" for target in targets)
 
 
-def _secret_mounts(run: Instruction, secrets: tuple[str, ...]) -> Iterator[str]:
-    """The secrets that a RUN names; one that fetches gets all of its stage's, since a settings file may name them."""
-    fetches = any(runs.search(run.value) for runs, _ in _CACHES)
-    yield from (
-        f"--mount=type=secret,id={name},env={name}" for name in secrets if fetches or _mentions(run.value, name)
-    )
+def _secret_mounts(run: Instruction, secrets: Sequence[str]) -> Iterator[str]:
+    """Each of the stage's secrets for each RUN of the team's: a script may read one that no line names."""
+    if ROOT not in run.value:
+        yield from (f"--mount=type=secret,id={name},env={name}" for name in secrets)

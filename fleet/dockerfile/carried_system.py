@@ -23,7 +23,9 @@ USELESS = re.compile(
     r"|usr/lib/(?:systemd|tmpfiles\.d|sysusers\.d)/|lib/systemd/|.*\.(?:a|la)$"
 )
 # Of what installation scripts write without any package owning it: links to programs, and settings.
-_WRITTEN = re.compile(r"etc/|usr/s?bin/|usr/lib/(?:jvm|php|ruby|ssl)/|usr/lib/[^/]+/.*\.cache$|var/lib/(?:gems|php)/")
+_WRITTEN = re.compile(
+    r"etc/|usr/s?bin/|usr/lib/(?:apache2|nginx|jvm|php|ruby|ssl)/|usr/lib/[^/]+/.*\.cache$|var/lib/(?:gems|php)/"
+)
 _NOT_SETTINGS = re.compile(
     r"etc/(?:ld\.so\.cache|rc.\.d/|passwd|group|shadow|gshadow|sub[ug]id|\.pwd\.lock|resolv\.conf|hostname|hosts|mtab"
     r"|apt/|dpkg/|pam\.d/|systemd/|init\.d/|cron|logrotate|profile\.d/|skel/|motd|issue|shells|localtime|timezone"
@@ -84,13 +86,13 @@ def _system_names(request: Request) -> set[str]:
     return essential | set(known.packages if known else ())
 
 
-def written(request: Request, wanted: Collection[str]) -> Iterator[str]:
-    """What installation scripts of our steps wrote: settings, and links to files that are wanted."""
+def written(request: Request, wanted: Collection[str], since: int) -> Iterator[str]:
+    """What installation scripts wrote in layers from ``since`` on: settings, and links to files that are wanted."""
     tree, owned = request.tree, request.owned()
     links: list[str] = []
     there = set(wanted)
     for path, node in tree.nodes.items():
-        if node.layer < request.base_layers or path in owned or not _WRITTEN.match(path) or _NOT_SETTINGS.match(path):
+        if node.layer < since or path in owned or not _WRITTEN.match(path) or _NOT_SETTINGS.match(path):
             continue
         if node.entry.kind == "symlink":
             links.append(path)
@@ -102,15 +104,15 @@ def written(request: Request, wanted: Collection[str]) -> Iterator[str]:
             yield from (each for each in tree.trace(path) if each in tree.nodes)
 
 
-def surroundings(request: Request, base: BaseImage) -> Iterator[str]:
-    """Accounts, certificates and time zones where the base has none, or our layers have others."""
+def surroundings(request: Request, base: BaseImage, since: int) -> Iterator[str]:
+    """Accounts, certificates and time zones where the base has none, or layers from ``since`` on have others."""
     tree, is_nothing = request.tree, is_empty(base)
     for path in _ACCOUNTS:
         # The accounts of a base without a shell are few, and programs look up those that their system had.
-        if (node := tree.nodes.get(path)) is not None and (request.tier != "slim" or request.is_ours(node)):
+        if (node := tree.nodes.get(path)) is not None and (request.tier != "slim" or node.layer >= since):
             yield path
     for path, node in ((path, node) for path, node in tree.nodes.items() if path == "run" or path.startswith("run/")):
-        if node.entry.kind == "directory" and (is_nothing or request.is_ours(node)):
+        if node.entry.kind == "directory" and (is_nothing or node.layer >= since):
             yield path
     for path in (*_SURROUNDINGS, *(_ONLY_ON_NOTHING if is_nothing else ())):
         real = tree.resolve(path)

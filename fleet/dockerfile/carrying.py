@@ -30,7 +30,7 @@ from fleet.oci.manifest import ImageConfig
 _NOWHERE = Interpreter("nowhere", "0")
 # Compilers and package managers of languages where the official images have them, and what they fetch or write.
 _LEFT_BEHIND = re.compile(
-    r"usr/local/go|go/(?:pkg|bin|src)|usr/local/(?:cargo|rustup)|usr/src|root/(?:go|\.cargo|\.rustup|\.m2|\.gradle)"
+    r"usr/local/go|go/(?:pkg|bin)|usr/local/(?:cargo|rustup)|usr/src/(?:linux-[^/]+|python|php\.tar\.xz[^/]*)|root/(?:go|\.cargo|\.rustup|\.m2|\.gradle)"
     r"|usr/local/lib/node_modules/(?:npm|corepack)|opt/yarn-v[^/]+"
     r"|usr/local/bin/(?:npm|npx|yarn|yarnpkg|corepack|pip[\d.]*|idle[\d.]*|pydoc[\d.]*|2to3[\d.-]*|python[\d.]*-config)"
     r"|usr/(?:local/)?lib/python3\.\d+/(?:test|idlelib|tkinter|turtledemo|ensurepip|config-3\.[^/]+)"
@@ -94,9 +94,11 @@ def carry(request: Request, config: ImageConfig, base: BaseImage, *, has_runtime
         team |= {path for path, _ in tree.under(home) if path not in gone}
     packages, started = packages_for(request, named, claimed)
     system = {path for path in package_paths(request, packages) - claimed if not USELESS.match(path)}
-    wanted = set(team) | system | set(named) | set(surroundings(request, base))
-    wanted |= set(written(request, wanted)) if packages else set()
-    wanted |= _directories(tree, team) | set(_places(request))
+    # On a bare base what the image's own base set up is as much ours to bring as what the team did.
+    since = request.base_layers if has_runtime else min(1, request.base_layers)
+    wanted = set(team) | system | set(named) | set(surroundings(request, base, since))
+    wanted |= set(written(request, wanted, since)) if packages else set()
+    wanted |= _directories(tree, team) | set(_places(tree, since))
     wanted |= set(_env(tree, config, wanted))
     wanted = _with_targets(tree, wanted)
     if base.tree is not None:
@@ -132,8 +134,10 @@ def _left_behind(request: Request) -> Iterator[str]:
 def _is_used(path: str, named: Collection[str], config: ImageConfig) -> bool:
     """Whether what is started needs a directory as a whole: npm is a directory of scripts, and a program may run where
     its sources lie. A program alone that lies among a language's tools is taken alone."""
+    if f"{config.working_dir.strip('/')}/".startswith(f"{path}/"):
+        return True
     if path.startswith(("go/", "usr/local/cargo", "usr/local/go")):
-        return f"{config.working_dir.strip('/')}/".startswith(f"{path}/")
+        return False
     return any(name == path or name.startswith(f"{path}/") for name in named)
 
 
@@ -219,11 +223,12 @@ def _directories(tree: FileTree, paths: Iterable[str]) -> set[str]:
     return {path for path in found if path in tree.nodes and tree.nodes[path].entry.kind == "directory"} - _TOO_BROAD
 
 
-def _places(request: Request) -> Iterator[str]:
-    """Directories that packages made for programs to write to: a daemon does not start where its log has no place."""
-    for path, node in request.tree.under("var"):
+def _places(tree: FileTree, since: int) -> Iterator[str]:
+    """Directories that packages made for programs to write to: a daemon does not start where its log has no place. And
+    links in them, by which official images have logs on standard output."""
+    for path, node in tree.under("var"):
         is_place = _PLACE.match(path) and not _PLACE_OF_SYSTEM.match(path)
-        if is_place and node.entry.kind == "directory" and request.is_ours(node):
+        if is_place and node.entry.kind in ("directory", "symlink") and node.layer >= since:
             yield path
 
 

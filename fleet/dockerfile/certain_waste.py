@@ -22,7 +22,7 @@ _CERTAIN = frozenset(
     }
 )  # fmt: skip
 _MOST = 120
-_PLACES = ("var/log", "var/spool", "run", "var/lib/nginx")
+_PLACES = ("var/log", "var/spool", "run/", "var/lib/nginx")
 
 
 def certain_waste(image: LoadedImage, analysis: Analysis) -> frozenset[str]:

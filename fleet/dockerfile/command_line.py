@@ -19,7 +19,7 @@ _SCRIPT_CHARACTERS = 16_384
 _WORDS = 256
 _SPECIAL = frozenset("|&;<>()$`\\\"'*?[#~%{}!\n")
 _STARTS_COMMAND = re.compile(
-    r"(?:^|[;&|(]|\b(?:then|do|else|exec|if|while|until)\s)[ \t]{0,40}([A-Za-z0-9_./+-]{1,200})", re.M
+    r"(?:^|[;&|(])[ \t]{0,40}(?:(?:exec|then|do|else|if|while|until|!)[ \t]+){0,4}([A-Za-z0-9_./+-]{1,200})", re.M
 )
 
 

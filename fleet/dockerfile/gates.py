@@ -36,13 +36,14 @@ def run_gates(
         gates.append(_command_gate("health check resolves", _health_words(after), stage, original, before, after))
     gates += [_shebang_gate(stage, original, after), _library_gate(stage, original), _glibc_gate(stage)]
     gates += [_interpreter_gate(stage, interpreter)] if interpreter else []
+    gates += _user_gate(stage, after)
     gates.append(_base_gate(stage))
     return tuple(gates)
 
 
 def _health_words(config: ImageConfig) -> tuple[str, ...]:
     test = config.healthcheck.test if config.healthcheck else ()
-    return ("/bin/sh", "-c", *test[1:]) if test[:1] == ("CMD-SHELL",) else test[1:]
+    return (*(config.shell or ("/bin/sh", "-c")), *test[1:]) if test[:1] == ("CMD-SHELL",) else test[1:]
 
 
 def _command_gate(
@@ -69,6 +70,19 @@ def has_program(stage: FinalStage, config: ImageConfig, word: str) -> bool:
 def _has_path(stage: FinalStage, config: ImageConfig, word: str) -> bool:
     path = posixpath.normpath(posixpath.join("/", config.working_dir, word)).lstrip("/")
     return stage.tree.resolve(path) is not None
+
+
+def _user_gate(stage: FinalStage, config: ImageConfig) -> list[Gate]:
+    """Engines start nothing for a user whose name they do not find."""
+    name, user = "user exists", config.user.partition(":")[0]
+    if not user or user.isdigit() or user == "root":
+        return []
+    accounts = stage.tree.text("etc/passwd")
+    if accounts is None:
+        return [Gate(name, False, f"Could not be checked: the accounts of {stage.base.reference} are unknown.")]
+    found = any(line.partition(":")[0] == user for line in accounts.splitlines())
+    said = "is among the accounts of the final stage" if found else "would be unknown in the final stage"
+    return [Gate(name, found, f"{user[:80]} {said}.")]
 
 
 def _shebang_gate(stage: FinalStage, original: FileTree, config: ImageConfig) -> Gate:

@@ -21,8 +21,8 @@ from fleet.image.filetree import FileTree
 
 ROOT = "/plimsoll-root"
 # What a kernel takes as one argument is 128 KiB, and the whole of a RUN is one.
-_MOST_CHARACTERS = 60_000
-_SYSTEM = ("usr/", "etc/", "lib", "bin", "sbin")
+_MOST_BYTES = 100_000
+_SYSTEM = ("usr/", "etc/", "lib/", "lib32/", "lib64/", "bin/", "sbin/")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ def gather(request: Request, carried: Carried, base: BaseImage, *, hand_over: bo
     user that the container is to run as."""
     lost: list[str] = []
     # Relative to the root: with absolute paths cp looks for their parents in the working directory.
-    commands = [f"mkdir -p -m 755 {ROOT}", "cd /"]
+    commands = [f"mkdir -p -m 755 {ROOT}"]
     for words in _chunks(_quoted(carried.roots, "", lost)):
         commands.append("cp -a --parents \\\n      " + " \\\n      ".join([*words, f"{ROOT}/"]))
     commands += [remove(words) for words in _chunks(_quoted(carried.waste, ROOT, lost))]
@@ -83,11 +83,12 @@ def _chunks(words: Sequence[str]) -> Iterator[list[str]]:
     chunk: list[str] = []
     size = 0
     for word in words:
-        if chunk and size + len(word) > _MOST_CHARACTERS:
+        length = len(word.encode(errors="replace")) + 10
+        if chunk and size + length > _MOST_BYTES // 2:
             yield chunk
             chunk, size = [], 0
         chunk.append(word)
-        size += len(word) + 10
+        size += length
     if chunk:
         yield chunk
 
@@ -96,9 +97,9 @@ def _runs(commands: Sequence[str]) -> Iterator[str]:
     """As few RUN lines as their length allows."""
     group: list[str] = []
     for command in commands:
-        if group and sum(map(len, group)) + len(command) > 2 * _MOST_CHARACTERS:
-            yield run(group)
+        if group and sum(map(len, group)) + len(command) > _MOST_BYTES:
+            yield run(["cd /", *group])
             group = []
         group.append(command)
     if group:
-        yield run(group)
+        yield run(["cd /", *group])

@@ -11,6 +11,7 @@ import re
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from urllib.parse import urlsplit
 
 from fleet.dockerfile.command_line import simple_words
 from fleet.oci.manifest import Healthcheck, ImageConfig
@@ -45,10 +46,11 @@ _PLACES = frozenset({"/dev/null", "-"})
 
 @dataclass(frozen=True, slots=True)
 class _Request:
-    """``strict`` says that an answer of 400 or above is a failure."""
+    """``strict`` says that an answer of 400 or above is a failure, ``follows`` that redirects are followed."""
 
     url: str
     strict: bool
+    follows: bool
 
 
 def without_tools(config: ImageConfig, runtime: str, program: str) -> ImageConfig:
@@ -61,7 +63,7 @@ def without_tools(config: ImageConfig, runtime: str, program: str) -> ImageConfi
     if words is None:
         return config
     request = _request(words)
-    if request is not None and (code := _code(runtime, request)):
+    if request is not None and program and (code := _code(runtime, request)):
         words = (program, *code)
     elif check.test[0] == "CMD":
         return config
@@ -98,12 +100,16 @@ def _request(words: Sequence[str]) -> _Request | None:
     if len(urls) != 1 or tool not in ("curl", "wget"):
         return None
     alone, with_value = (_CURL_ALONE, _CURL_WITH_VALUE) if tool == "curl" else (_WGET_ALONE, _WGET_WITH_VALUE)
-    strict, rest = tool == "wget", [word for word in words[1:] if word != urls[0]]
+    strict = follows = tool == "wget"
+    rest = [word for word in words[1:] if word != urls[0]]
     while rest:
         option = rest.pop(0)
         name, equals, value = option.partition("=")
         letters = option[1:] if tool == "curl" and re.fullmatch(r"-[A-Za-z]+", option) else ""
         strict = strict or name in ("--fail", "--fail-with-body") or "f" in letters
+        follows = follows or name == "--location" or "L" in letters
+        if name in ("--insecure", "--no-check-certificate") or "k" in letters:
+            return None
         if option in alone or (letters and _CURL_LETTERS.issuperset(letters)):
             continue
         if name not in with_value or not (value if equals else rest):
@@ -111,31 +117,35 @@ def _request(words: Sequence[str]) -> _Request | None:
         value = value if equals else rest.pop(0)
         if name in ("-o", "--output", "-O", "--output-document") and value not in _PLACES:
             return None
-    return _Request(urls[0].replace("//0.0.0.0", "//127.0.0.1"), strict)
+    return _Request(urls[0].replace("//0.0.0.0", "//127.0.0.1"), strict, follows)
 
 
 def _code(runtime: str, request: _Request) -> tuple[str, ...] | None:
     """What makes the request in a language, as the arguments of its program. The URL holds no quotes."""
     url, strict = request.url, request.strict
-    if runtime == "python" and strict:
+    parts = urlsplit(url)
+    if runtime == "python" and strict and request.follows:
         return ("-c", f"import urllib.request; urllib.request.urlopen('{url}', timeout=10)")
-    if runtime == "python" and url.startswith("http:"):
-        host, _, path = url.removeprefix("http://").partition("/")
+    if runtime == "python" and not request.follows:
+        kind = "HTTPSConnection" if parts.scheme == "https" else "HTTPConnection"
+        path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+        passed = "c.getresponse().status >= 400" if strict else "not c.getresponse()"
         return (
             "-c",
-            f"import http.client; c = http.client.HTTPConnection('{host}', timeout=10); c.request('GET', '/{path}'); "
-            "c.getresponse()",
+            f"import http.client, sys; c = http.client.{kind}('{parts.netloc}', timeout=10); "
+            f"c.request('GET', '{path}'); sys.exit({passed})",
         )
     if runtime == "node":
-        module = "https" if url.startswith("https:") else "http"
+        # Some releases ask ::1 alone for localhost, where curl asks both.
+        url = url.replace("//localhost", "//127.0.0.1")
         passed = "r.statusCode < 400 ? 0 : 1" if strict else "0"
         return (
             "-e",
-            f"require('{module}').get('{url}', r => process.exit({passed})).on('error', () => process.exit(1))",
+            f"require('{parts.scheme}').get('{url}', r => process.exit({passed})).on('error', () => process.exit(1))",
         )
-    if runtime == "ruby":
+    if runtime == "ruby" and parts.scheme == "http":
         passed = ".code.to_i < 400" if strict else " && true"
         return ("-rnet/http", "-e", f"exit Net::HTTP.get_response(URI('{url}')){passed}")
-    if runtime == "php" and strict:
+    if runtime == "php" and strict and request.follows:
         return ("-r", f"exit(@file_get_contents('{url}') === false ? 1 : 0);")
     return None

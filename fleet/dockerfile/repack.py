@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 
 from fleet.dockerfile.components import compare
@@ -22,6 +23,7 @@ from fleet.dockerfile.suggestion import BaseImage, Suggestion
 
 _STAGE = "original"
 _SHELL = ("/bin/sh", "-c")
+_REFERENCE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:/@\[\]-]*")
 
 
 def repack(request: Request, interpreter: Interpreter, base: BaseImage) -> Suggestion:
@@ -108,9 +110,13 @@ def _write(
 def original_reference(request: Request) -> str:
     """The image as FROM names it: by digest in a registry. An engine or a file has no digest that FROM understands."""
     image = request.image
-    if not image.compressed_estimated:
-        return image.reference
-    return f"{image.name}:{image.tag}" if image.tag else image.name
+    reference = image.reference if not image.compressed_estimated else image.name
+    if image.compressed_estimated and image.tag:
+        reference = f"{image.name}:{image.tag}"
+    # Whoever writes an archive names what is in it.
+    if not _REFERENCE.fullmatch(reference):
+        raise Unwritable("The image has a name that FROM cannot take.")
+    return reference
 
 
 def _as_root(request: Request, line: str) -> list[str]:

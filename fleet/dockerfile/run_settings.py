@@ -6,7 +6,7 @@ Spec: https://github.com/opencontainers/image-spec/blob/main/config.md#propertie
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -16,7 +16,9 @@ from fleet.oci.manifest import Healthcheck, ImageConfig
 # They describe the base's interpreter and are set by the base itself.
 _OF_THE_BASE_WORDS = (
     "GPG_KEY PYTHON_VERSION PYTHON_SHA256 PYTHON_PIP_VERSION PYTHON_SETUPTOOLS_VERSION PYTHON_WHEEL_VERSION "
-    "PYTHON_GET_PIP_URL PYTHON_GET_PIP_SHA256"
+    "PYTHON_GET_PIP_URL PYTHON_GET_PIP_SHA256 NODE_VERSION YARN_VERSION RUBY_VERSION RUBY_DOWNLOAD_URL "
+    "RUBY_DOWNLOAD_SHA256 PHP_VERSION PHP_URL PHP_ASC_URL PHP_SHA256 JAVA_VERSION DOTNET_VERSION ASPNET_VERSION "
+    "NGINX_VERSION NJS_VERSION NJS_RELEASE PKG_RELEASE DYNPKG_RELEASE"
 )
 _OF_THE_BASE = frozenset(_OF_THE_BASE_WORDS.split())
 # What every official Python image sets.
@@ -40,7 +42,7 @@ def run_settings(config: ImageConfig, base: ImageConfig | None, *, without: Coll
     lines: list[str] = []
     lost: list[str] = []
     inherited = base or ImageConfig(config.platform, env=_BASE_DEFAULTS)
-    for part in (_environment, _labels, _place, _command):
+    for part in (partial(_environment, is_known=base is not None), _labels, _place, _command):
         for name, write in part(config, inherited):
             try:
                 lines += [] if name and name in without else [write()]
@@ -57,10 +59,13 @@ def secret_variables(config: ImageConfig) -> tuple[str, ...]:
 _Writers = Iterator[tuple[str, Callable[[], str]]]
 
 
-def _environment(config: ImageConfig, base: ImageConfig) -> _Writers:
+def _environment(config: ImageConfig, base: ImageConfig, *, is_known: bool) -> _Writers:
     for item in config.env:
         name, _, value = item.partition("=")
-        if name not in _OF_THE_BASE and base.variable(name) != value and config.variable(name) == value:
+        if base.variable(name) == value or config.variable(name) != value:
+            continue
+        # A base that brings the runtime says itself which one it has.
+        if not (name in _OF_THE_BASE and (not is_known or base.variable(name) is not None)):
             yield name, partial(_variable, name, value)
 
 
@@ -82,8 +87,8 @@ def _label(name: str, value: str) -> str:
 
 
 def _place(config: ImageConfig, base: ImageConfig) -> _Writers:
-    if config.working_dir and config.working_dir != base.working_dir:
-        yield "", lambda: f"WORKDIR {word(config.working_dir)}"
+    if (config.working_dir or "/") != (base.working_dir or "/"):
+        yield "", lambda: f"WORKDIR {word(config.working_dir or '/')}"
     if config.volumes:
         yield "", lambda: f"VOLUME {expanded_array(config.volumes)}"
     for port in config.exposed_ports:
@@ -102,7 +107,7 @@ def _port(port: str) -> str:
 
 def _command(config: ImageConfig, base: ImageConfig) -> _Writers:
     if config.healthcheck and config.healthcheck.test:
-        yield "", lambda: health_check(config.healthcheck)
+        yield "", lambda: health_check(config.healthcheck, config.shell)
     elif base.healthcheck and base.healthcheck.test:
         yield "", lambda: "HEALTHCHECK NONE"
     if config.entrypoint or base.entrypoint:
@@ -110,7 +115,7 @@ def _command(config: ImageConfig, base: ImageConfig) -> _Writers:
     yield "", lambda: f"CMD {exec_form(config.cmd or ())}"
 
 
-def health_check(check: Healthcheck | None) -> str:
+def health_check(check: Healthcheck | None, shell: Sequence[str] | None = None) -> str:
     """The instruction that sets a health check; its shell form becomes the same in exec form, which has one reading."""
     if check is None or not check.test or check.test[0] == "NONE":
         return "HEALTHCHECK NONE"
@@ -121,5 +126,5 @@ def health_check(check: Healthcheck | None) -> str:
     )
     flags = [f"--{name}={duration(value)}" for name, value in times if value > 0]
     flags += [f"--retries={check.retries}"] if check.retries > 0 else []
-    words = ("/bin/sh", "-c", *check.test[1:]) if check.test[0] == "CMD-SHELL" else check.test[1:]
+    words = (*(shell or ("/bin/sh", "-c")), *check.test[1:]) if check.test[0] == "CMD-SHELL" else check.test[1:]
     return " ".join(["HEALTHCHECK", *flags, "CMD", exec_form(words)])

@@ -19,10 +19,17 @@ from fleet.oci.manifest import ImageConfig
 
 _HANDS_OVER = re.compile(r'exec "\$@"\s*$')
 # What the official entry scripts do before they hand over: the program that they put in front of options alone.
-_IN_FRONT = re.compile(r'set -- (node|php|ruby|apache2-foreground) "\$@"')
-# Lines that change nothing: settings of the shell, conditions around the line above, and comments.
-_HARMLESS = re.compile(r'(?:#.*|set -[a-z]+(?: -o pipefail)?|if \[.*; then|fi|exec "\$@"|set -- \S+ "\$@"|)\s*$')
+_IN_FRONT = re.compile(r'^\s*set -- (node|php|ruby|apache2-foreground) "\$@"\s*$', re.MULTILINE)
+_SHEBANG = re.compile(r"#!\s?(?:/usr/bin/env )?(?:(?:/usr(?:/local)?)?/bin/)?(?:sh|bash|dash|ash)(?: -[eux]+)?\s?")
+# Lines that change nothing: settings of the shell, tests of the first argument around the line above, and comments.
+_TEST = r'(?:! )?\[ [-"$@#{}1a-z=!. ]*(?:"\$\(command -v "\$\{?1\}?"\)")?[-"$@#{}1a-z=!. ]* \]'
+_HARMLESS = re.compile(
+    rf"(?:#.*|set -[a-z]+(?: -o pipefail)?|if {_TEST}(?: \|\| (?:{_TEST}|\{{ {_TEST} && {_TEST}; \}}))*; then|fi"
+    r'|exec "\$@"|set -- (?:node|php|ruby|apache2-foreground) "\$@"|)\s*$'
+)
 _SHOWN = 60
+_LONGEST_LINE = 200
+_STARTS_SCRIPTS = RUNNERS | {"npx", "pnpx", "yarnpkg", "bunx", "corepack"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,15 +88,20 @@ def _without_script(tree: FileTree, config: ImageConfig) -> ImageConfig:
     text = tree.text(path) if path and path in tree.shebangs else None
     if text is None or not _HANDS_OVER.search(text):
         return config
-    body = text.split("\n")[1:]
+    first_line, *body = text.split("\n")
     front = _IN_FRONT.search(text)
-    if not all(_HARMLESS.match(line.strip()) for line in body):
+    if not _SHEBANG.fullmatch(first_line) or not all(map(_is_harmless, body)):
         return config
     first = config.cmd[0]
-    is_option = first.startswith("-") or find_program(tree, config, first) is None
+    program = find_program(tree, config, first)
+    is_option = first.startswith("-") or program is None or not tree.nodes[program].entry.mode & 0o111
     if is_option and not front:
         return config
     return replace(config, entrypoint=None, cmd=(front[1], *config.cmd) if front and is_option else config.cmd)
+
+
+def _is_harmless(line: str) -> bool:
+    return len(line) <= _LONGEST_LINE and _HARMLESS.match(line.strip()) is not None
 
 
 def _script_of(tree: FileTree, config: ImageConfig) -> tuple[str, ...] | None:
@@ -124,8 +136,9 @@ def _shell_reason(tree: FileTree, config: ImageConfig) -> str:
         return f"{what} (/{scripts[0][:_SHOWN]}), so a shell has to stay."
     if words and posixpath.basename(words[0]) in SHELLS:
         return f"The command is a script for {words[0]} ({_cut(words)}), so a shell has to stay."
-    if words and words[0] in RUNNERS:
-        return f"The command goes through {words[0]}, which starts scripts with a shell, so both have to stay."
+    runner = next((word for word in words if posixpath.basename(word) in _STARTS_SCRIPTS), "")
+    if runner:
+        return f"The command goes through {runner[:_SHOWN]}, which starts scripts with a shell, so both have to stay."
     shells = [word for word in words if posixpath.basename(word) in SHELLS and find_program(tree, config, word)]
     if shells:
         return f"The command starts {shells[0]} ({_cut(words)}), so a shell has to stay."

@@ -32,6 +32,10 @@ def suggest(
     NothingToSuggest when no smaller image can be offered, InvalidDockerfile when ``dockerfile`` cannot be read.
     """
     request = Request(image, analysis, mode, tier, bases, dockerfile)
+    if mode == "repack" and image.config.on_build:
+        raise NothingToSuggest(
+            "The image has ONBUILD instructions, which run in what starts from it: nothing can be made from it alone."
+        )
     try:
         suggestion = recipe_for(request)(request)
     except Unwritable as error:

@@ -113,6 +113,7 @@ class ImageConfig:
     labels: Mapping[str, str] = field(default_factory=dict)
     healthcheck: Healthcheck | None = None
     shell: tuple[str, ...] | None = None
+    on_build: tuple[str, ...] = ()
     stop_signal: str = ""
     diff_ids: tuple[str, ...] = ()
     history: tuple[HistoryEntry, ...] = ()
@@ -193,6 +194,7 @@ def parse_config(body: bytes) -> ImageConfig:
         healthcheck=_healthcheck(config.document("Healthcheck")),
         shell=config.texts("Shell") if config.has("Shell") else None,
         stop_signal=config.text("StopSignal"),
+        on_build=config.texts("OnBuild"),
         diff_ids=rootfs.texts("diff_ids") if rootfs else (),
         history=tuple(_history_entry(item) for item in document.documents("history")),
     )

@@ -70,13 +70,21 @@ def test_a_syntax_line_of_the_teams_is_kept():
     assert text.count("syntax=") == 1
 
 
+def test_a_syntax_of_the_teams_may_be_too_old_for_secrets():
+    body = f"ARG PIP_TOKEN\nRUN pip install x\n{FINAL}"
+    text = buildkit_profile(f"# syntax=docker/dockerfile:1.4\nFROM python:3.11 AS build\n{body}")
+    assert mounts(text) == [("cache", "/root/.cache/pip")]
+    assert "ARG PIP_TOKEN" in text
+
+
 def test_a_secret_argument_goes_in_as_a_secret():
     text = profiled(
         "ARG PIP_TOKEN\nARG VERSION\nRUN curl -H $PIP_TOKEN x\nRUN pip install -r r.txt\nRUN make $VERSION\n"
     )
     assert "ARG PIP_TOKEN" not in text
     assert "ARG VERSION" in text
-    assert mounts(text) == [("secret", "PIP_TOKEN"), ("cache", "/root/.cache/pip"), ("secret", "PIP_TOKEN")]
+    token = ("secret", "PIP_TOKEN")
+    assert mounts(text) == [token, ("cache", "/root/.cache/pip"), token, token]
 
 
 @pytest.mark.parametrize(

@@ -21,33 +21,41 @@ def check(*test, runtime="python", program="/usr/local/bin/python3.11", rewrite=
     return changed.healthcheck.test
 
 
+FOLLOWING = f"import urllib.request; urllib.request.urlopen('{URL}', timeout=10)"
+STRICT = (
+    "import http.client, sys; c = http.client.HTTPConnection('localhost:8000', timeout=10); "
+    "c.request('GET', '/health?full=1'); sys.exit(c.getresponse().status >= 400)"
+)
+
+
 @pytest.mark.parametrize(
-    "test",
+    ("test", "code"),
     [
-        ("CMD-SHELL", f"curl -f {URL} || exit 1"),
-        ("CMD-SHELL", f'curl --silent --fail --max-time 3 "{URL}"'),
-        ("CMD", "curl", "-fsS", "-o", "/dev/null", URL),
-        ("CMD", "/usr/bin/wget", "-q", "--spider", "--tries=1", URL),
-        ("CMD", "sh", "-c", f"wget -qO- {URL} || exit 1"),
+        (("CMD-SHELL", f"curl -f {URL} || exit 1"), STRICT),
+        (("CMD-SHELL", f'curl --silent --fail --max-time 3 "{URL}"'), STRICT),
+        (("CMD", "curl", "-fsS", "-o", "/dev/null", URL), STRICT),
+        (("CMD", "curl", "-fsSL", URL), FOLLOWING),
+        (("CMD", "/usr/bin/wget", "-q", "--spider", "--tries=1", URL), FOLLOWING),
+        (("CMD", "sh", "-c", f"wget -qO- {URL} || exit 1"), FOLLOWING),
     ],
 )
-def test_a_strict_request_is_made_in_python(test):
-    assert check(*test) == (
-        "CMD", "/usr/local/bin/python3.11", "-c", f"import urllib.request; urllib.request.urlopen('{URL}', timeout=10)"
-    )  # fmt: skip
+def test_a_strict_request_is_made_in_python(test, code):
+    assert check(*test) == ("CMD", "/usr/local/bin/python3.11", "-c", code)
 
 
 @pytest.mark.parametrize("runtime", ["python", "node", "ruby", "php"])
 def test_each_language_names_the_address_once(runtime):
-    test = check("CMD", "curl", "-f", URL, runtime=runtime, program=f"/bin/{runtime}")
+    test = check("CMD", "wget", "-q", URL, runtime=runtime, program=f"/bin/{runtime}")
     assert test[1] == f"/bin/{runtime}"
-    assert test[-1].count(URL) == 1
+    assert test[-1].count(URL.partition("//localhost")[2]) == 1
 
 
 @pytest.mark.parametrize(
     "test",
     [
         ("CMD", "curl", "-f", "http://example.com/"),
+        ("CMD", "curl", "-kf", "https://localhost/"),
+        ("CMD", "wget", "--no-check-certificate", "https://localhost/"),
         ("CMD", "curl", "-f", URL, "http://localhost/"),
         ("CMD", "curl", "-X", "POST", URL),
         ("CMD", "curl", "-f", "-o", "/app/answer", URL),
@@ -65,6 +73,14 @@ def test_what_is_not_surely_the_same_stays_as_it_is(test):
 
 def test_a_runtime_without_a_way_to_ask_keeps_the_words_alone():
     assert check("CMD-SHELL", f"curl -f {URL} || exit 1", runtime="go", program="") == ("CMD", "curl", "-f", URL)
+
+
+def test_a_runtime_whose_program_is_not_found_asks_for_nothing():
+    assert check("CMD", "curl", "-f", URL, runtime="php", program="") == ("CMD", "curl", "-f", URL)
+
+
+def test_a_query_without_a_path_is_no_part_of_the_host():
+    assert "'localhost:3000'" in check("CMD", "curl", "-f", "http://localhost:3000?x=1")[-1]
 
 
 def test_where_a_shell_stays_only_tools_are_replaced():

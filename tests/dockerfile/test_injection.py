@@ -145,3 +145,13 @@ def test_names_of_packages(text):
     }
     loaded = i.service((f"/bin/sh -c apt-get install -y {name}", files), config=PLAIN)
     check(loaded, "FROM python:3.11\nCMD python /app/manage.py\n")
+
+
+@pytest.mark.parametrize("text", ["x\nRUN touch /INJECTED\n#", "x AS y", "-f", "x\ty"])
+def test_the_name_in_an_archive(text):
+    service = i.service(config=PLAIN)
+    layers = tuple(replace(layer, compressed_estimated=True) for layer in service.layers)
+    loaded = replace(service, name=text, tag="1", layers=layers)
+    for rung in rungs(loaded):
+        assert rung.mode == "rebuild" or isinstance(rung, Obstacle)
+        assert isinstance(rung, Obstacle) or "INJECTED" not in rung.dockerfile

@@ -68,6 +68,31 @@ def test_an_entry_script_that_does_anything_stays(script):
 
 
 @pytest.mark.parametrize(
+    "script",
+    [
+        NODE_SCRIPT.replace(b"#!/bin/sh", b"#!/usr/bin/with-contenv bash"),
+        NODE_SCRIPT.replace(b"#!/bin/sh", b"#!/bin/bash --login"),
+        NODE_SCRIPT.replace(b"set -- node", b"set -- tini"),
+        NODE_SCRIPT.replace(b"]; then", b"] && migrate-db; then"),
+        NODE_SCRIPT.replace(b"command -v", b"migrate"),
+    ],
+)
+def test_an_entry_script_that_is_nearly_the_official_one_stays(script):
+    assert start(script, entrypoint=("entry.sh",), cmd=("node", "server.js")).config.entrypoint == ("entry.sh",)
+
+
+def test_a_file_that_cannot_be_executed_is_given_to_the_runtime_as_the_script_does():
+    assert start(entrypoint=("entry.sh",), cmd=("/app/server.js",)).config.cmd == ("node", "/app/server.js")
+
+
+@pytest.mark.parametrize(
+    "words", [("env", "npm", "start"), ("/usr/local/bin/npm", "start"), ("npx", "serve"), ("yarnpkg", "web")]
+)
+def test_runners_of_scripts_need_their_shell_whatever_stands_before_them(words):
+    assert "starts scripts with a shell" in start(cmd=words).shell
+
+
+@pytest.mark.parametrize(
     ("words", "expected"),
     [
         (("npm", "start"), ("node", "server.js", "--port", "80")),

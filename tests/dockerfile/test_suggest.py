@@ -108,3 +108,83 @@ def test_env_comes_along_for_a_script_that_is_found_by_it(tier):
     suggestion = ask(loaded, tier)
     assert i.failed(suggestion) == []
     assert "usr/bin/env" in suggestion.dockerfile
+
+
+@pytest.mark.parametrize("tier", ["distroless", "scratch"])
+def test_an_application_below_usr_src_comes_along(tier):
+    steps = ((f"/bin/sh -c #(nop) COPY dir:{'b' * 64} in /usr/src/app ", {"usr/src/app/shop/__init__.py": 900}),)
+    config = replace(i.CONFIG, cmd=("python", "-m", "shop"), working_dir="/usr/src/app")
+    suggestion = ask(i.service(config=config, steps=(*i.STEPS[2:3], *steps)), tier)
+    assert i.failed(suggestion) == []
+    assert "      usr/src " in suggestion.dockerfile
+
+
+def test_a_program_that_an_entry_script_becomes_is_seen():
+    files = {
+        "usr/sbin/haproxy": i.SHELL,
+        "var/lib/dpkg/status": i.deb("libc6", "gcc", "haproxy"),
+        "var/lib/dpkg/info/haproxy.list": i.listing("usr/sbin/haproxy"),
+        "app/entrypoint.sh": "#!/bin/sh",
+    }
+    config = replace(i.CONFIG, cmd=("/app/entrypoint.sh",), env=("PATH=/usr/sbin:/usr/bin:/bin",))
+    loaded = i.image({**i.DEBIAN, **i.COMPILER}, files, config=config)
+    texts = {**loaded.tree.texts, "app/entrypoint.sh": b"#!/bin/sh\nif true; then exec haproxy -f /x; fi\n"}
+    suggestion = ask(replace(loaded, tree=replace(loaded.tree, texts=texts)))
+    assert "      usr/sbin " in suggestion.dockerfile
+
+
+def test_a_user_that_nobody_knows_fails_a_gate():
+    suggestion = ask(with_command("python", "/app/manage.py", user="shop"))
+    assert i.failed(suggestion) == ["user exists"]
+    passwd = {"etc/passwd": b"root:x:0:0:root:/root:/bin/sh\nshop:x:1000:1000::/app:/bin/sh\n"}
+    loaded = i.service(
+        ("RUN useradd shop", passwd), config=replace(i.CONFIG, cmd=("python", "/app/manage.py"), user="shop")
+    )
+    for tier in ("slim", "distroless", "scratch"):
+        assert i.failed(ask(loaded, tier)) == []
+
+
+def test_a_file_that_only_root_may_read_keeps_root():
+    secret = {"etc/shop.yml": i.Owned(b"key: 1", mode=0o600)}
+    config = replace(i.CONFIG, cmd=("python", "/app/manage.py"))
+    suggestion = ask(i.service(("COPY shop.yml /etc", secret), config=config), "distroless")
+    assert "USER 65532" not in suggestion.dockerfile
+    assert any("others may not read /etc/shop.yml" in note for note in suggestion.notes)
+
+
+def test_the_working_directory_of_a_base_is_not_taken_over():
+    loaded = with_command("python", "app/manage.py", working_dir="")
+    base = i.image(i.DISTROLESS, config=replace(i.SLIM.config, working_dir="/home/nonroot"))
+    bases = i.Served({"gcr.io/distroless/cc-debian12:nonroot": base})
+    suggestion = suggest(loaded, analyse(loaded), mode="repack", tier="distroless", bases=bases)
+    assert "WORKDIR /\n" in suggestion.dockerfile
+
+
+def test_every_gathering_line_starts_at_the_root():
+    steps = (*(step for step, _ in i.STEPS), "COPY x /usr/share")
+    scattered = {f"usr/share/{'x' * 60}{number}/{name}": 9 for number in range(1500) for name in ("keep", "lost")}
+    kept = {path: size for path, size in scattered.items() if path.endswith("keep")}
+    lost = {path: size for path, size in scattered.items() if path.endswith("lost")}
+    loaded = i.image(
+        {**i.DEBIAN, **lost}, i.COMPILER, i.PYTHON, *(files for _, files in i.STEPS), kept,
+        config=replace(
+            i.CONFIG,
+            cmd=("python", "/app/manage.py"),
+            history=(*i.BASE_HISTORY, *map(i.HistoryEntry, steps)),
+        ),
+    )  # fmt: skip
+    text = ask(loaded, "scratch").dockerfile
+    runs = [line for line in text.splitlines() if line.startswith("RUN ")]
+    assert len(runs) > 1
+    assert set(runs) == {"RUN cd / \\"}
+
+
+def test_an_image_that_builds_on_cannot_be_taken_from():
+    with pytest.raises(NothingToSuggest, match="ONBUILD"):
+        ask(with_command("python", "/app/manage.py", on_build=("COPY . /app",)))
+
+
+def test_the_shell_of_an_image_is_the_shell_of_its_health_check():
+    check = i.Healthcheck(("CMD-SHELL", "[[ -f /tmp/ready ]]"))
+    loaded = with_command("python", "/app/manage.py", healthcheck=check, shell=("/bin/bash", "-c"))
+    assert 'CMD ["/bin/bash", "-c", "[[ -f /tmp/ready ]]"]' in ask(loaded).dockerfile

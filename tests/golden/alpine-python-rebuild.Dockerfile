@@ -18,6 +18,7 @@ COPY --from=build / /
 # How it runs, unchanged.
 ENV PATH=/usr/local/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 ENV LANG=C.UTF-8
+ENV PYTHON_VERSION=3.11.7
 WORKDIR /app
 EXPOSE 8000
 CMD ["gunicorn", "shop:app"]

@@ -5,8 +5,8 @@ RUN dotnet publish -c Release -o /app
 WORKDIR /app
 
 # What is needed when it runs is gathered in one place.
-RUN mkdir -p -m 755 /plimsoll-root \
- && cd / \
+RUN cd / \
+ && mkdir -p -m 755 /plimsoll-root \
  && cp -a --parents \
       app \
       src \

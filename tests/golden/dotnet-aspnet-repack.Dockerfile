@@ -3,8 +3,8 @@
 
 # Stage 1: the image as it was published. What is needed of it is gathered in one place.
 FROM registry.test/team/app@sha256:dddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddd AS original
-RUN mkdir -p -m 755 /plimsoll-root \
- && cd / \
+RUN cd / \
+ && mkdir -p -m 755 /plimsoll-root \
  && cp -a --parents \
       app \
       src \

@@ -7,8 +7,8 @@ RUN npm run build
 ENV NODE_ENV=production
 
 # What is needed when it runs is gathered in one place.
-RUN mkdir -p -m 755 /plimsoll-root \
- && cd / \
+RUN cd / \
+ && mkdir -p -m 755 /plimsoll-root \
  && cp -a --parents \
       app \
       usr/bin/env \

@@ -6,8 +6,8 @@ RUN npm ci
 
 # What is needed when it runs is gathered in one place.
 USER 0
-RUN mkdir -p -m 755 /plimsoll-root \
- && cd / \
+RUN cd / \
+ && mkdir -p -m 755 /plimsoll-root \
  && cp -a --parents \
       opt \
       usr/bin/node \

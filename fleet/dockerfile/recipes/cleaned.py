@@ -6,6 +6,7 @@ certain goes; the long tail of small claims stays, so that the list can be read.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from fleet.analysis.command import find_program
@@ -86,7 +87,8 @@ def _write(request: Request, roots: tuple[str, ...], source: Source | None) -> t
     build = build_stage(source.dockerfile, pin=request.bases.pin, with_venv=False)
     repeated, names = dynamic_settings(source.dockerfile)
     settings = run_settings(config, ImageConfig(config.platform), without=names)
-    is_root = config.user in ROOT_USERS and "\nUSER " not in build.text.rpartition("\nFROM ")[2]
+    team = "".join(part.text for stage in source.dockerfile.stages for part in stage.parts)
+    is_root = config.user in ROOT_USERS and not re.search(r"(?im)^\s*USER\s", team)
     page.add("Nobody needs these when it runs.", [*([] if is_root or not delete else ["USER 0"]), *delete])
     page.add(
         "The image that is shipped: what is left, in one layer.",

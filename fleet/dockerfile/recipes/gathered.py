@@ -5,6 +5,7 @@ Repack gathers in the published image, rebuild in the last stage of the team's o
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
@@ -19,6 +20,7 @@ from fleet.dockerfile.gates import run_gates
 from fleet.dockerfile.gathering import ROOT, Gathering, gather, team_roots
 from fleet.dockerfile.health import OWN_CHECK, in_own_language, without_tools
 from fleet.dockerfile.interpreter import Interpreter, find_interpreter
+from fleet.dockerfile.keeping import everything_below
 from fleet.dockerfile.numeric_user import NUMERIC_USER, name_user, why_root
 from fleet.dockerfile.page import Page, run
 from fleet.dockerfile.remarks import layers_gate, settings_gate
@@ -34,6 +36,7 @@ from fleet.dockerfile.wording import listed, megabytes
 from fleet.oci.manifest import ImageConfig
 
 _STAGE = "original"
+_USER = re.compile(r"^\s*USER\s", re.MULTILINE | re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,11 +123,23 @@ def _plan(request: Request, ground: Ground, start: Start, source: Source | None)
     config, reason = start.config, ""
     may_change = source is not None or request.tier != "slim"
     if may_change and config.user in ROOT_USERS:
-        reason = why_root(request, team_roots(request.tree, carried))
+        own = team_roots(request.tree, carried)
+        reason = why_root(request, own) or _unreadable(request, carried, own)
         if not reason:
             home = () if config.variable("HOME") else ("HOME=/tmp",)
             config = replace(config, user=NUMERIC_USER, env=(*config.env, *home))
     return _Plan(request, ground, start, config, carried, source, reason)
+
+
+def _unreadable(request: Request, carried: Carried, own: tuple[str, ...]) -> str:
+    """Why only root can run it: a file that is not handed over, and that others may not read."""
+    owned = request.owned()
+    handed = everything_below(request.tree, own)
+    for path in sorted(carried.paths):
+        entry = request.tree.nodes[path].entry
+        if entry.kind in ("file", "hardlink") and not entry.mode & 0o004 and path not in handed and path not in owned:
+            return f"It stays root since others may not read /{path[:80]}."
+    return ""
 
 
 def _called(tools: tuple[tuple[str, str], ...]) -> str:
@@ -192,7 +207,8 @@ def _write(plan: _Plan) -> tuple[str, tuple[str, ...]]:
     build = build_stage(plan.source.dockerfile, pin=request.bases.pin, with_venv=False)
     repeated, names = dynamic_settings(plan.source.dockerfile)
     settings = run_settings(plan.config, inherited, without=names)
-    page.add("What is needed when it runs is gathered in one place.", _gather_lines(request, gathering, build.text))
+    team = "".join(part.text for stage in plan.source.dockerfile.stages for part in stage.parts)
+    page.add("What is needed when it runs is gathered in one place.", _gather_lines(request, gathering, team))
     page.add(
         "The image that is shipped: that, and nothing else.",
         [f"FROM {pinned(base)}", *(one.text.rstrip("\n") for one in repeated), f"COPY --from={build.name} {ROOT}/ /"],
@@ -205,7 +221,7 @@ def _write(plan: _Plan) -> tuple[str, tuple[str, ...]]:
 
 def _gather_lines(request: Request, gathering: Gathering, build: str) -> list[str]:
     """RUN lines as root, whoever the stage's user is by then."""
-    is_root = request.image.config.user in ROOT_USERS and "\nUSER " not in build.rpartition("\nFROM ")[2]
+    is_root = request.image.config.user in ROOT_USERS and not _USER.search(build)
     return [*([] if is_root else ["USER 0"]), *gathering.lines]
 
 
@@ -241,8 +257,9 @@ def _notes(plan: _Plan) -> Iterator[str]:
     if base.source == "table" and not is_empty(base):
         yield f"The base's sizes come from a table of {base.as_of}: no registry that serves it could be asked."
     yield from plan.start.notes if plan.config.cmd != request.image.config.cmd else ()
-    if plan.config.healthcheck != request.image.config.healthcheck:
-        yield OWN_CHECK
+    if plan.config.healthcheck != request.image.config.healthcheck and plan.config.healthcheck:
+        is_own = plan.config.healthcheck.test[1:2] == (_interpreter_path(request),)
+        yield OWN_CHECK if is_own else "The health check starts without a shell."
     if plan.is_numeric:
         yield f"The container runs as {NUMERIC_USER} instead of root: what it writes to elsewhere must allow that."
         if plan.config.volumes:
