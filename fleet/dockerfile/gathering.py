@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from fleet.dockerfile.carried_system import is_empty
 from fleet.dockerfile.carrying import Carried
+from fleet.dockerfile.interpreter import is_musl
 from fleet.dockerfile.keeping import minimal_roots
 from fleet.dockerfile.numeric_user import ACCOUNT, NUMERIC_USER
 from fleet.dockerfile.page import remove, run
@@ -39,6 +40,8 @@ def gather(request: Request, carried: Carried, base: BaseImage, *, hand_over: bo
     lost: list[str] = []
     # Relative to the root: with absolute paths cp looks for their parents in the working directory.
     commands = [f"mkdir -p -m 755 {ROOT}"]
+    if is_musl(request.tree):  # busybox's cp gives parents neither owner nor mode
+        commands += _places(request.tree, _special_parents(request.tree, carried.roots), lost)
     for words in _chunks(_quoted(carried.roots, "", lost)):
         commands.append("cp -a --parents \\\n      " + " \\\n      ".join([*words, f"{ROOT}/"]))
     commands += [remove(words) for words in _chunks(_quoted(carried.waste, ROOT, lost))]
@@ -50,6 +53,14 @@ def gather(request: Request, carried: Carried, base: BaseImage, *, hand_over: bo
     if is_empty(base):
         commands.append(f"mkdir -p -m 1777 {ROOT}/tmp")  # noqa: S108 - in the image
     return Gathering(tuple(_runs(commands)), tuple(lost))
+
+
+def _special_parents(tree: FileTree, roots: Sequence[str]) -> tuple[str, ...]:
+    """Directories above the roots that are not as a directory made by root is."""
+    parents = {path[:at] for path in roots for at, char in enumerate(path) if char == "/"}
+    entries = {path: tree.nodes[path].entry for path in parents if path in tree.nodes}
+    usual = (0o755, 0, 0)
+    return tuple(sorted(path for path, each in entries.items() if (each.mode & 0o7777, each.uid, each.gid) != usual))
 
 
 def _places(tree: FileTree, paths: Sequence[str], lost: list[str]) -> Iterator[str]:
