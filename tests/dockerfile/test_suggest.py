@@ -188,23 +188,3 @@ def test_the_shell_of_an_image_is_the_shell_of_its_health_check():
     check = i.Healthcheck(("CMD-SHELL", "[[ -f /tmp/ready ]]"))
     loaded = with_command("python", "/app/manage.py", healthcheck=check, shell=("/bin/bash", "-c"))
     assert 'CMD ["/bin/bash", "-c", "[[ -f /tmp/ready ]]"]' in ask(loaded).dockerfile
-
-
-def test_busybox_is_told_the_owners_of_parents():
-    alpine = {
-        "lib/ld-musl-x86_64.so.1": i.SHELL,
-        "bin/busybox": i.SHELL,
-        **{f"bin/{name}": "-> busybox" for name in ("sh", "cp", "rm")},
-        "etc/os-release": b'ID=alpine\nVERSION_ID="3.20.1"\n',
-        "etc/passwd": b"root:x:0:0:root:/root:/bin/sh\n",
-        "usr/share/doc/large": 9_000_000,
-    }
-    ours = {
-        "usr/local/share": i.Owned(None, 1000, 1000, 0o700),
-        "usr/local/share/site/run": i.SHELL,
-        "usr/local/share/man/run.1": 9,
-    }
-    config = replace(i.CONFIG, cmd=("/usr/local/share/site/run",), working_dir="", env=("PATH=/bin",))
-    text = ask(i.image(alpine, ours, config=config), "scratch").dockerfile
-    assert text.index("chown 1000:1000 /plimsoll-root/usr/local/share ") < text.index("cp -a --parents")
-    assert "chmod 700 /plimsoll-root/usr/local/share " in text
