@@ -116,6 +116,6 @@ def test_spans_joined_are_the_text(text: str) -> None:
     "text", ['"' * 50_000, "$" * 50_000, "${" * 50_000, "'\\" * 50_000, "-" * 50_000, " --" * 50_000, '"\\' * 50_000]
 )
 def test_hostile_text_is_not_slow(text: str) -> None:
-    started = time.perf_counter()
+    started = time.process_time()
     dockerfile_spans(f"RUN {text}")
-    assert time.perf_counter() - started < 2
+    assert time.process_time() - started < 2

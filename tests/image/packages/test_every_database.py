@@ -95,6 +95,6 @@ HOSTILE = {
 @pytest.mark.parametrize("files", HOSTILE.values(), ids=HOSTILE.keys())
 def test_hostile_databases_take_no_time(files):
     tree = tree_of(files)
-    start = time.perf_counter()
+    start = time.process_time()
     read_packages(tree)
-    assert time.perf_counter() - start < 5
+    assert time.process_time() - start < 5

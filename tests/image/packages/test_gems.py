@@ -76,6 +76,6 @@ def test_gems_that_ruby_comes_with_have_their_files_in_its_library():
 
 @pytest.mark.parametrize("text", ["\n" * 60_000, "# stub: " * 8000, "s.files = [" + '"lib/' * 12_000])
 def test_specifications_of_hostile_text_are_read_at_once(text):
-    start = time.perf_counter()
+    start = time.process_time()
     only(tree_of({"g/specifications/default/a-1.gemspec": text}))
-    assert time.perf_counter() - start < 1
+    assert time.process_time() - start < 1

@@ -74,13 +74,13 @@ def test_who_needs_a_package_is_who_names_it_or_what_it_provides():
 
 def test_a_name_that_thousands_fulfil_and_thousands_ask_for_takes_no_time():
     many = [package(f"p{n}", "everyone", provides=("everyone",)) for n in range(20_000)]
-    start = time.perf_counter()
+    start = time.process_time()
     assert len(needed(many, many[:1])) == len(many)
-    assert time.perf_counter() - start < 2
+    assert time.process_time() - start < 2
 
 
 def test_a_million_dependencies_are_followed():
     chain = [package(f"p{n}", *(f"p{(n * 7 + step) % 20_000}" for step in range(50))) for n in range(20_000)]
-    start = time.perf_counter()
+    start = time.process_time()
     assert len(needed(chain, chain[:1])) == len(chain)
-    assert time.perf_counter() - start < 10
+    assert time.process_time() - start < 10

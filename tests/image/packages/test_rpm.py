@@ -152,9 +152,9 @@ def test_requirements_name_alternatives(text, requirements):
 
 @pytest.mark.parametrize("text", ["(" * 200_000, "(a" * 100_000, "( " + " " * 200_000, "(a(" * 70_000 + ")"])
 def test_requirements_of_hostile_length_are_read_at_once(text):
-    start = time.perf_counter()
+    start = time.process_time()
     list(read_requirement(text))
-    assert time.perf_counter() - start < 1
+    assert time.process_time() - start < 1
 
 
 def test_the_content_of_a_database_is_not_kept_but_what_it_says():
@@ -208,7 +208,7 @@ def test_values_that_point_outside_of_a_header_are_absent():
 def test_damaged_databases_of_every_format_are_read_to_an_end(database, tmp_path):
     blobs = list(read_blobs(database.read_bytes()))
     chance = random.Random(7)
-    start = time.perf_counter()
+    start = time.process_time()
     for healthy in (database.read_bytes(), berkeley(blobs, tmp_path), ndb(*blobs)):
         for _ in range(60):
             content = bytearray(healthy[: chance.choice((len(healthy), chance.randrange(len(healthy))))])
@@ -217,7 +217,7 @@ def test_damaged_databases_of_every_format_are_read_to_an_end(database, tmp_path
             # The reading is bounded by the size, whatever points to what.
             assert sum(len(blob) for blob in read_blobs(content)) <= 3 * len(content)
             list(extract(content))
-    assert time.perf_counter() - start < 30
+    assert time.process_time() - start < 30
 
 
 @berkeley_db
@@ -226,6 +226,6 @@ def test_chains_that_run_in_circles_end(tmp_path):
     for page in range(0, len(content), 4096):
         if content[page + 25] == 7:
             struct.pack_into("<I", content, page + 16, page // 4096)
-    start = time.perf_counter()
+    start = time.process_time()
     list(extract(content))
-    assert time.perf_counter() - start < 1
+    assert time.process_time() - start < 1
