@@ -69,8 +69,8 @@ def test_what_a_killed_worker_left_is_swept_before_the_next_one(
     assert not [each for each in left_behind(engine) if dead.id in each or past[LABEL] in each]
 
 
-def test_an_engine_that_is_away_is_told_in_a_sentence(tmp_path: Path) -> None:
-    settings = EngineSettings(f"unix://{tmp_path / 'docker.sock'}", limits=BRIEF)
+def test_an_engine_that_is_away_is_told_in_a_sentence() -> None:
+    settings = EngineSettings("unix:///nowhere/docker.sock", limits=BRIEF)
     outcome = verify(Order("FROM scratch\n", "app:1"), settings, lambda host: None)
     assert (outcome.verdict, outcome.cause) == ("inconclusive", "engine")
     assert "docker.sock cannot be reached" in outcome.reasons[0]
