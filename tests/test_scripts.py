@@ -104,7 +104,7 @@ def test_nothing_outlives_a_script_however_it_ends(number: signal.Signals, tmp_p
     assert parent.stdout
     child = int(parent.stdout.readline())
     parent.send_signal(number)
-    assert parent.wait(10) == (130 if number != signal.SIGKILL else -signal.SIGKILL)
+    assert parent.wait(60) == (130 if number != signal.SIGKILL else -signal.SIGKILL)
     parent.stdout.close()
     _wait_gone(child)
 
@@ -347,7 +347,7 @@ class TestBeside:
         run = subprocess.Popen([sys.executable, script], cwd=tmp_path, start_new_session=True)
         _wait_for(heard)
         os.killpg(run.pid, signal.SIGINT)  # as a terminal does
-        assert run.wait(20) == 130
+        assert run.wait(60) == 130
         assert heard.read_text() == "ready\nheard\n"
 
 
