@@ -15,7 +15,7 @@ from fleet.dockerfile.interpreter import is_musl
 from fleet.dockerfile.keeping import minimal_roots
 from fleet.dockerfile.numeric_user import ACCOUNT, NUMERIC_USER
 from fleet.dockerfile.page import remove, run
-from fleet.dockerfile.quoting import Unwritable, shell_word
+from fleet.dockerfile.quoting import quoted
 from fleet.dockerfile.request import Request
 from fleet.dockerfile.suggestion import BaseImage
 from fleet.image.filetree import FileTree
@@ -42,11 +42,11 @@ def gather(request: Request, carried: Carried, base: BaseImage, *, hand_over: bo
     commands = [f"mkdir -p -m 755 {ROOT}"]
     if is_musl(request.tree):  # busybox's cp gives parents neither owner nor mode
         commands += _places(request.tree, _special_parents(request.tree, carried.roots), lost)
-    for words in _chunks(_quoted(carried.roots, "", lost)):
+    for words in _chunks(quoted(carried.roots, lost, _relative)):
         commands.append("cp -a --parents \\\n      " + " \\\n      ".join([*words, f"{ROOT}/"]))
-    commands += [remove(words) for words in _chunks(_quoted(carried.waste, ROOT, lost))]
+    commands += [remove(words) for words in _chunks(quoted(carried.waste, lost, _gathered))]
     commands += _places(request.tree, carried.places, lost)
-    if hand_over and (owned := _quoted(team_roots(request.tree, carried), ROOT, lost)):
+    if hand_over and (owned := quoted(team_roots(request.tree, carried), lost, _gathered)):
         commands += [f"chown -Rh {NUMERIC_USER} \\\n      " + " \\\n      ".join(words) for words in _chunks(owned)]
     if hand_over:
         commands += [f"echo '{line}' >> {ROOT}/{path}" for path, line in ACCOUNT if path in carried.paths]
@@ -67,7 +67,7 @@ def _places(tree: FileTree, paths: Sequence[str], lost: list[str]) -> Iterator[s
     """Commands that make directories as they were."""
     for path in paths:
         entry = tree.nodes[path].entry
-        for word in _quoted([path], ROOT, lost):
+        for word in quoted([path], lost, _gathered):
             yield f"mkdir -p {word}"
             yield f"chown {entry.uid}:{entry.gid} {word}"
             yield f"chmod {entry.mode & 0o7777:o} {word}"
@@ -79,14 +79,13 @@ def team_roots(tree: FileTree, carried: Carried) -> tuple[str, ...]:
     return minimal_roots(tree, own, set(tree.nodes) - carried.paths)
 
 
-def _quoted(paths: Sequence[str], below: str, lost: list[str]) -> list[str]:
-    words: list[str] = []
-    for path in paths:
-        try:
-            words.append(shell_word(f"{below}/{path}" if below else f"./{path}" if path.startswith("-") else path))
-        except Unwritable as error:
-            lost.append(str(error))
-    return words
+def _relative(path: str) -> str:
+    """A path as cp takes it from the root, never for an option."""
+    return f"./{path}" if path.startswith("-") else path
+
+
+def _gathered(path: str) -> str:
+    return f"{ROOT}/{path}"
 
 
 def _chunks(words: Sequence[str]) -> Iterator[list[str]]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 import shlex
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 _PLAIN = re.compile(r"[A-Za-z0-9_./:@%+=,~-]+")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
@@ -65,6 +65,23 @@ def copy_paths(sources: Sequence[str], destination: str) -> str:
 def shell_word(value: str) -> str:
     """One word of a RUN line in shell form."""
     return shlex.quote(check(value, "A path"))
+
+
+def absolute(path: str) -> str:
+    """A path of a file tree as containers write it."""
+    return f"/{path}"
+
+
+def quoted(paths: Iterable[str], lost: list[str], write: Callable[[str], str] = absolute) -> list[str]:
+    """Paths as words of a RUN line, as ``write`` writes each; a sentence is added to ``lost`` for one that cannot be a
+    word."""
+    words: list[str] = []
+    for path in paths:
+        try:
+            words.append(shell_word(write(path)))
+        except Unwritable as error:
+            lost.append(str(error))
+    return words
 
 
 def comment(text: str) -> str:

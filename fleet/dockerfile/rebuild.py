@@ -21,8 +21,9 @@ from fleet.dockerfile.interpreter import Interpreter, virtual_environments
 from fleet.dockerfile.numeric_user import NUMERIC_OWNER, NUMERIC_USER, name_user, why_root
 from fleet.dockerfile.page import Page, remove, run
 from fleet.dockerfile.parse import Dockerfile
+from fleet.dockerfile.quoting import quoted
 from fleet.dockerfile.remarks import common_notes, layers_gate, package_gates, reasons, settings_gate
-from fleet.dockerfile.repack import install_line, pinned, quoted
+from fleet.dockerfile.repack import install_line, pinned
 from fleet.dockerfile.request import Request
 from fleet.dockerfile.risks import risk_of
 from fleet.dockerfile.run_settings import ROOT_USERS, RunSettings, run_settings

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 from fleet.dockerfile.components import compare
 from fleet.dockerfile.copying import copy_lines, make_directories
@@ -13,7 +13,7 @@ from fleet.dockerfile.gates import run_gates
 from fleet.dockerfile.health import OWN_CHECK, in_own_language
 from fleet.dockerfile.interpreter import Interpreter, is_musl
 from fleet.dockerfile.page import Page, install, remove, run
-from fleet.dockerfile.quoting import Unwritable, shell_word, word
+from fleet.dockerfile.quoting import Unwritable, quoted, word
 from fleet.dockerfile.remarks import common_notes, layers_gate, package_gates, reasons, settings_gate
 from fleet.dockerfile.request import Request
 from fleet.dockerfile.risks import risk_of
@@ -131,24 +131,18 @@ def install_line(request: Request, selection: Selection) -> str:
     return "" if packages.unavailable else install(packages.wanted, with_apk=is_musl(request.tree))
 
 
-def quoted(paths: Iterable[str], lost: list[str]) -> list[str]:
-    """Paths as words of a RUN line; a sentence is added to ``lost`` for each that cannot be one."""
-    words: list[str] = []
-    for path in paths:
-        try:
-            words.append(shell_word(f"/{path}"))
-        except Unwritable as error:
-            lost.append(str(error))
-    return words
-
-
-def _notes(request: Request) -> Iterator[str]:
-    config = request.image.config
+def reference_notes(request: Request) -> Iterator[str]:
+    """What to know of the first FROM of a repack."""
     if request.image.compressed_estimated:
         yield (
             f"The image was not read from a registry: {original_reference(request)} in the first FROM is what this "
             "engine or archive calls it. Elsewhere, write the name that it is pushed under."
         )
+
+
+def _notes(request: Request) -> Iterator[str]:
+    config = request.image.config
+    yield from reference_notes(request)
     if config.user in ROOT_USERS:
         yield "The container runs as root, as before: a numeric USER would be safer."
     if _SHELL in ((config.cmd or ())[:2], (config.entrypoint or ())[:2]):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -11,9 +12,12 @@ from fleet.dockerfile.history import outline_from
 from fleet.dockerfile.page import explain
 from fleet.dockerfile.parse import Dockerfile, parse_dockerfile
 from fleet.dockerfile.request import Request
+from fleet.dockerfile.run_settings import ROOT_USERS
 from fleet.dockerfile.suggestion import Gate, NothingToSuggest
+from fleet.oci.manifest import ImageConfig
 
 SOURCES = "sources are known"
+_USER = re.compile(r"^\s*USER\s", re.MULTILINE | re.IGNORECASE)
 # How the official images call what their environment states.
 _OFFICIAL = {
     "NODE_VERSION": "node:{}", "RUBY_VERSION": "ruby:{}", "PHP_VERSION": "php:{}", "GOLANG_VERSION": "golang:{}",
@@ -56,6 +60,14 @@ def _outlined_base(request: Request) -> str:
     raise NothingToSuggest(
         "Nothing tells what the image was built on, so its history makes no outline: give the team's own Dockerfile."
     )
+
+
+def become_root(config: ImageConfig, source: Source | None) -> list[str]:
+    """What must stand before RUN lines that need root: nothing where neither the image nor a line of the Dockerfile
+    names another user."""
+    parts = (part for stage in source.dockerfile.stages for part in stage.parts) if source else ()
+    is_root = config.user in ROOT_USERS and not _USER.search("".join(part.text for part in parts))
+    return [] if is_root else ["USER 0"]
 
 
 def outline_head(source: Source) -> str:

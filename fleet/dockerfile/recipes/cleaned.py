@@ -6,7 +6,6 @@ certain goes; the long tail of small claims stays, so that the list can be read.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 from fleet.analysis.command import find_program
@@ -18,12 +17,13 @@ from fleet.dockerfile.final_stage import assemble_stage
 from fleet.dockerfile.gates import run_gates
 from fleet.dockerfile.keeping import everything_below
 from fleet.dockerfile.page import Page, remove, run
+from fleet.dockerfile.quoting import quoted
 from fleet.dockerfile.remarks import layers_gate, settings_gate
-from fleet.dockerfile.repack import original_reference, quoted
+from fleet.dockerfile.repack import original_reference, reference_notes
 from fleet.dockerfile.request import Request
 from fleet.dockerfile.risks import risk_of
 from fleet.dockerfile.run_settings import ROOT_USERS, run_settings
-from fleet.dockerfile.sources import Source, outline_head, source_gate, source_notes, source_of
+from fleet.dockerfile.sources import Source, become_root, outline_head, source_gate, source_notes, source_of
 from fleet.dockerfile.suggestion import NothingToSuggest, Suggestion
 from fleet.dockerfile.table_bases import scratch_base
 from fleet.dockerfile.wording import megabytes
@@ -68,7 +68,7 @@ def _write(request: Request, roots: tuple[str, ...], source: Source | None) -> t
     delete = [run([remove(words)])] if words else []
     page = Page()
     if source is None:
-        as_root = [] if config.user in ROOT_USERS or not delete else ["USER 0"]
+        as_root = become_root(config, None) if delete else []
         settings = run_settings(config, ImageConfig(config.platform))
         page.remark(
             "The same image without what its container does not need, made from the published image alone. Build it "
@@ -87,9 +87,8 @@ def _write(request: Request, roots: tuple[str, ...], source: Source | None) -> t
     build = build_stage(source.dockerfile, pin=request.bases.pin, with_venv=False)
     repeated, names = dynamic_settings(source.dockerfile)
     settings = run_settings(config, ImageConfig(config.platform), without=names)
-    team = "".join(part.text for stage in source.dockerfile.stages for part in stage.parts)
-    is_root = config.user in ROOT_USERS and not re.search(r"(?im)^\s*USER\s", team)
-    page.add("Nobody needs these when it runs.", [*([] if is_root or not delete else ["USER 0"]), *delete])
+    as_root = become_root(config, source) if delete else []
+    page.add("Nobody needs these when it runs.", [*as_root, *delete])
     page.add(
         "The image that is shipped: what is left, in one layer.",
         ["FROM scratch", *(one.text.rstrip("\n") for one in repeated), f"COPY --from={build.name} / /"],
@@ -110,11 +109,8 @@ def _reasons(request: Request, tree: FileTree, roots: tuple[str, ...]) -> Iterat
 def _notes(request: Request, source: Source | None) -> Iterator[str]:
     if source is not None:
         yield from source_notes(source)
-    elif request.image.compressed_estimated:
-        yield (
-            f"The image was not read from a registry: {original_reference(request)} in the first FROM is what this "
-            "engine or archive calls it. Elsewhere, write the name that it is pushed under."
-        )
+    else:
+        yield from reference_notes(request)
     yield "Everything is in one layer: the base's layers are no longer shared with other images on it."
     if request.image.config.user in ROOT_USERS:
         yield "The container runs as root, as before: a numeric USER would be safer."

@@ -5,7 +5,6 @@ Repack gathers in the published image, rebuild in the last stage of the team's o
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
@@ -17,26 +16,25 @@ from fleet.dockerfile.components import compare
 from fleet.dockerfile.estimate import weigh
 from fleet.dockerfile.final_stage import assemble_stage
 from fleet.dockerfile.gates import run_gates
-from fleet.dockerfile.gathering import ROOT, Gathering, gather, team_roots
+from fleet.dockerfile.gathering import ROOT, gather, team_roots
 from fleet.dockerfile.health import OWN_CHECK, in_own_language, without_tools
 from fleet.dockerfile.interpreter import Interpreter, find_interpreter
 from fleet.dockerfile.keeping import everything_below
 from fleet.dockerfile.numeric_user import NUMERIC_USER, name_user, why_root
 from fleet.dockerfile.page import Page, run
 from fleet.dockerfile.remarks import layers_gate, settings_gate
-from fleet.dockerfile.repack import original_reference, pinned
+from fleet.dockerfile.repack import original_reference, pinned, reference_notes
 from fleet.dockerfile.request import Request
 from fleet.dockerfile.risks import risk_of
 from fleet.dockerfile.run_settings import ROOT_USERS, run_settings, secret_variables
 from fleet.dockerfile.runtime_bases import TITLES, Ground, grounds
-from fleet.dockerfile.sources import Source, outline_head, source_gate, source_notes, source_of
+from fleet.dockerfile.sources import Source, become_root, outline_head, source_gate, source_notes, source_of
 from fleet.dockerfile.starting import Start, plan_start
-from fleet.dockerfile.suggestion import BaseImage, Gate, NothingToSuggest, Suggestion
+from fleet.dockerfile.suggestion import BaseImage, NothingToSuggest, Suggestion
 from fleet.dockerfile.wording import listed, megabytes
 from fleet.oci.manifest import ImageConfig
 
 _STAGE = "original"
-_USER = re.compile(r"^\s*USER\s", re.MULTILINE | re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,6 +188,7 @@ def _write(plan: _Plan) -> tuple[str, tuple[str, ...]]:
     request, base = plan.request, plan.base
     gathering = gather(request, plan.carried, base, hand_over=plan.is_numeric)
     inherited = base.config or ImageConfig(plan.config.platform)
+    as_root = become_root(request.image.config, plan.source)
     page = Page()
     if plan.source is None:
         page.remark(
@@ -198,7 +197,7 @@ def _write(plan: _Plan) -> tuple[str, tuple[str, ...]]:
         )
         page.add(
             "Stage 1: the image as it was published. What is needed of it is gathered in one place.",
-            [f"FROM {original_reference(request)} AS {_STAGE}", *_gather_lines(request, gathering, "")],
+            [f"FROM {original_reference(request)} AS {_STAGE}", *as_root, *gathering.lines],
         )
         settings = run_settings(plan.config, inherited)
         page.add("Stage 2: that, and nothing else.", [f"FROM {pinned(base)}", f"COPY --from={_STAGE} {ROOT}/ /"])
@@ -207,8 +206,7 @@ def _write(plan: _Plan) -> tuple[str, tuple[str, ...]]:
     build = build_stage(plan.source.dockerfile, pin=request.bases.pin, with_venv=False)
     repeated, names = dynamic_settings(plan.source.dockerfile)
     settings = run_settings(plan.config, inherited, without=names)
-    team = "".join(part.text for stage in plan.source.dockerfile.stages for part in stage.parts)
-    page.add("What is needed when it runs is gathered in one place.", _gather_lines(request, gathering, team))
+    page.add("What is needed when it runs is gathered in one place.", [*as_root, *gathering.lines])
     page.add(
         "The image that is shipped: that, and nothing else.",
         [f"FROM {pinned(base)}", *(one.text.rstrip("\n") for one in repeated), f"COPY --from={build.name} {ROOT}/ /"],
@@ -217,12 +215,6 @@ def _write(plan: _Plan) -> tuple[str, tuple[str, ...]]:
         page.add("Its user has a name.", [run(name_user(base.tree))])
     page.add("How it runs.", settings.lines)
     return f"{outline_head(plan.source)}{build.text}\n{page}", (*settings.lost, *gathering.lost)
-
-
-def _gather_lines(request: Request, gathering: Gathering, build: str) -> list[str]:
-    """RUN lines as root, whoever the stage's user is by then."""
-    is_root = request.image.config.user in ROOT_USERS and not _USER.search(build)
-    return [*([] if is_root else ["USER 0"]), *gathering.lines]
 
 
 def _on(base: BaseImage) -> str:
@@ -249,11 +241,8 @@ def _notes(plan: _Plan) -> Iterator[str]:
     request, base = plan.request, plan.base
     if plan.source is not None:
         yield from source_notes(plan.source)
-    if plan.source is None and request.image.compressed_estimated:
-        yield (
-            f"The image was not read from a registry: {original_reference(request)} in the first FROM is what this "
-            "engine or archive calls it. Elsewhere, write the name that it is pushed under."
-        )
+    else:
+        yield from reference_notes(request)
     if base.source == "table" and not is_empty(base):
         yield f"The base's sizes come from a table of {base.as_of}: no registry that serves it could be asked."
     yield from plan.start.notes if plan.config.cmd != request.image.config.cmd else ()
@@ -274,7 +263,3 @@ def _notes(plan: _Plan) -> Iterator[str]:
     if names := secret_variables(request.image.config):
         verb = "looks like a secret" if len(names) == 1 else "look like secrets"
         yield f"{listed(names)} in the environment {verb}; kept, since the program may need it. Set it at run time."
-
-
-def failed(suggestion: Suggestion) -> tuple[Gate, ...]:
-    return tuple(gate for gate in suggestion.gates if not gate.passed)
