@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple, get_args
 
 from fleet.analysis.findings import Analysis
@@ -38,14 +39,17 @@ class Ladder:
 
 def ladder(image: LoadedImage, analysis: Analysis, *, bases: Bases, dockerfile: str | None = None) -> Ladder:
     """All that can be offered for an image. ``dockerfile`` is the team's own."""
+    return climb(partial(offer, image, analysis, bases=bases, dockerfile=dockerfile))
 
-    def offer(mode: Mode, tier: Tier) -> Offer:
-        try:
-            return suggest(image, analysis, mode=mode, tier=tier, bases=bases, dockerfile=dockerfile)
-        except (NothingToSuggest, InvalidDockerfile, RegistryError) as reason:
-            return Obstacle(mode, tier, str(reason))
 
-    return climb(offer)
+def offer(
+    image: LoadedImage, analysis: Analysis, mode: Mode, tier: Tier, *, bases: Bases, dockerfile: str | None = None
+) -> Offer:
+    """One rung, or why it is not offered."""
+    try:
+        return suggest(image, analysis, mode=mode, tier=tier, bases=bases, dockerfile=dockerfile)
+    except (NothingToSuggest, InvalidDockerfile, RegistryError) as reason:
+        return Obstacle(mode, tier, str(reason))
 
 
 def climb(offer: Callable[[Mode, Tier], Offer]) -> Ladder:

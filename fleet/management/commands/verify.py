@@ -5,24 +5,19 @@ Exit status: 0 all that is offered is verified, 1 a suggestion failed, 2 nothing
 
 from __future__ import annotations
 
-import sys
 from argparse import ArgumentParser
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, get_args
 
 from fleet.analysis.analyse import analyse
-from fleet.dockerfile.bases import RegistryBases, parse_mirrors
-from fleet.dockerfile.ladder import Offer, only_gains
-from fleet.dockerfile.parse import InvalidDockerfile
-from fleet.dockerfile.suggest import suggest
-from fleet.dockerfile.suggestion import TIERS, Mode, NothingToSuggest, Obstacle, Suggestion, Tier
+from fleet.dockerfile.ladder import offer, only_gains
+from fleet.dockerfile.suggestion import TIERS, Obstacle, Suggestion, Tier
 from fleet.image.loading import LoadedImage
-from fleet.management.dockerfile_file import read_dockerfile
-from fleet.management.image_command import UNREADABLE, ImageCommand
+from fleet.management.suggestion_command import SuggestionCommand, bases_of, mode_of
 from fleet.management.verifying import INCONCLUSIVE, Rung, as_json, print_rungs, status_of
 from fleet.oci.credentials import Credentials, from_docker_config
-from fleet.oci.errors import InvalidReference, NotFound, RegistryError
+from fleet.oci.errors import InvalidReference, NotFound
 from fleet.verification.context import check_git_url, is_git_url
 from fleet.verification.engine import EngineSettings, Limits
 from fleet.verification.probing import make_probe, parse_environment
@@ -32,13 +27,11 @@ from fleet.verification.watch import Log
 NO_CONTEXT = "A rebuild needs what it is built from: name a directory or a git URL with --context."
 
 
-class Command(ImageCommand):
+class Command(SuggestionCommand):
     help = "Build a suggested Dockerfile, run it beside the original, and compare. Needs an engine, and no database."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         super().add_arguments(parser)
-        parser.add_argument("--mode", choices=get_args(Mode), help="rebuild with --dockerfile, else repack")
-        parser.add_argument("--dockerfile", metavar="FILE", help="the team's own Dockerfile, - for standard input")
         parser.add_argument("--tier", choices=get_args(Tier), help="one rung of the ladder; all by default")
         parser.add_argument("--context", default="", metavar="DIR|GIT_URL", help="what a rebuild is built from")
         parser.add_argument("--engine", metavar="URL", help="unix://, tcp:// or ssh://; DOCKER_HOST by default")
@@ -50,24 +43,10 @@ class Command(ImageCommand):
         parser.add_argument("--wait", type=float, default=60.0, metavar="S", help="how long one may take to answer")
         parser.add_argument("--memory", type=int, default=1_000, metavar="MB", help="for a build, and each container")
         parser.add_argument("--build-network", default="", metavar="NAME", help="what RUN lines reach: host or none")
-        parser.add_argument(
-            "--mirror",
-            action="append",
-            default=[],
-            metavar="PREFIX=PLACE",
-            help="where bases are served: docker.io/library=registry.example.com/hub (repeatable)",
-        )
 
-    def handle(self, *args: Any, **options: Any) -> None:
-        try:  # before a long download
-            options["mirrors"] = parse_mirrors(options["mirror"])
-            options["text"] = read_dockerfile(options["dockerfile"])[0] if options["dockerfile"] else None
-            options["variables"] = parse_environment("\n".join(options["env"]))
-            _check(options)
-        except RegistryError as error:
-            self.say(str(error))
-            sys.exit(UNREADABLE)
-        super().handle(*args, **options)
+    def prepare(self, options: dict[str, Any]) -> None:
+        options["variables"] = parse_environment("\n".join(options["env"]))
+        _check(options)
 
     def report(self, image: LoadedImage, options: dict[str, Any]) -> int:
         rungs = list(self._rungs(image, options))
@@ -78,22 +57,11 @@ class Command(ImageCommand):
         return status_of(rungs)
 
     def _rungs(self, image: LoadedImage, options: dict[str, Any]) -> Iterator[Rung]:
-        mode: Mode = options["mode"] or ("rebuild" if options["text"] is not None else "repack")
-        analysis = analyse(image)
-        # The image's own platform: one that is no index is read whatever --platform says.
-        bases = RegistryBases(
-            options["mirrors"], platform=image.config.platform, plain_http=options["plain_http"], hosts=None
-        )
-
-        def offer(tier: Tier) -> Offer:
-            try:
-                return suggest(image, analysis, mode=mode, tier=tier, bases=bases, dockerfile=options["text"])
-            except (NothingToSuggest, InvalidDockerfile, RegistryError) as reason:
-                return Obstacle(mode, tier, str(reason))
-
+        mode, text = mode_of(options), options["text"]
+        analysis, bases = analyse(image), bases_of(image, options)
         # What the ladder would not offer is built only for who asks for it.
         tiers = (options["tier"],) if options["tier"] else TIERS
-        for made in only_gains([offer(tier) for tier in tiers]):
+        for made in only_gains([offer(image, analysis, mode, tier, bases=bases, dockerfile=text) for tier in tiers]):
             if isinstance(made, Obstacle):
                 yield Rung(mode, made.tier, obstacle=made.reason)
             else:
@@ -126,7 +94,7 @@ class Command(ImageCommand):
 class _Told:
     """Says on stderr what is done, for who waits."""
 
-    def __init__(self, command: ImageCommand, name: str) -> None:
+    def __init__(self, command: SuggestionCommand, name: str) -> None:
         self._command = command
         self._name = name
 
